@@ -1,0 +1,29 @@
+"""Checks what can be checked without running a lesson: style, built notebooks against their sources, workflows."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKFLOWS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / ".github/workflows").glob("*.yml"))
+CHECKS = (
+    ("ruff", "check", "."),
+    ("ruff", "format", "--check", "."),
+    ("tlhelpers.cli", "build", "--check"),
+    ("check_jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS),
+)
+
+
+def main() -> int:
+    """Runs all checks; 0 where all passed."""
+    failed = 0
+    for module, *arguments in CHECKS:
+        print("==", module, *arguments, flush=True)
+        run = "import sys; from tlhelpers.cli import main; sys.exit(main())"
+        start = ["-c", run] if module == "tlhelpers.cli" else ["-m", module]
+        failed |= subprocess.run([sys.executable, *start, *arguments], cwd=ROOT).returncode
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

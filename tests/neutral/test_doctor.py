@@ -1,0 +1,181 @@
+"""`tlhelpers doctor` in real processes: on this environment, and on environments broken in one way each."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tlhelpers import doctor, doctor_probes
+
+BROKEN_TORCH = """
+__version__ = "2.15.0"
+class cuda:
+    is_available = staticmethod(lambda: False)
+class backends:
+    class mps:
+        is_available = staticmethod(lambda: False)
+"""
+START = "import sys; from tlhelpers.cli import main; sys.exit(main())"
+
+
+@pytest.fixture
+def fake_modules(tmp_path, monkeypatch):
+    """A folder whose modules are found before the installed ones, here and in processes that are started from here."""
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")])))
+    monkeypatch.syspath_prepend(str(folder))
+    return folder
+
+
+def make_report(**changes):
+    """A report of a healthy environment, with changes."""
+    folder = {"path": "/somewhere", "exists": True, "writable": True, "bytes": 0, "free_bytes": 10**11}
+    framework = {"installed": True, "version": "1.0", "accelerator": None, "problem": None}
+    healthy = {
+        "tlhelpers": "0.1.0",
+        "python": {"version": "3.12.1", "executable": "/env/bin/python"},
+        "packages": {"base": {"numpy": "2.4.6"}, "lab": {"ipykernel": "7.4.0"}},
+        "frameworks": {"pytorch": dict(framework), "tensorflow": dict(framework)},
+        "compiled": {"pytorch": 1.0, "tensorflow": 1.0},
+        "nvidia_gpus": [],
+        "kernel": {"python": "/env/bin/python", "problem": None},
+        "data_folder": None,
+        "cache_folder": folder,
+        "embedded_weights": ["mini_resnet.safetensors"],
+        "data": {},
+    }
+    return healthy | changes
+
+
+def test_the_command_reports_this_environment_as_json(tmp_path):
+    environment = os.environ | {"TLHELPERS_CACHE": str(tmp_path / "cache"), "TLHELPERS_DATA": str(tmp_path / "absent")}
+    command = [sys.executable, "-c", START, "doctor", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    report = json.loads(done.stdout)
+    assert done.returncode == (0 if report["lesson_can_run"] else 1)
+    assert report["python"]["executable"] == sys.executable
+    assert report["packages"]["base"]["numpy"]
+    assert not report["data_folder"]["exists"]
+    assert any(str(tmp_path / "absent") in problem["what"] for problem in report["problems"])
+    assert not (tmp_path / "cache").exists(), "looking must not create the cache"
+
+
+def test_torchvision_of_another_torch_is_named_with_its_mend(fake_modules):
+    (fake_modules / "torch.py").write_text(BROKEN_TORCH)
+    (fake_modules / "torchvision.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
+    answer = doctor_probes.ask_framework("pytorch", 60)
+    assert "operator torchvision::nms does not exist" in answer["problem"]
+    report = make_report()
+    report["frameworks"]["pytorch"] = answer
+    (problem,) = doctor.list_problems(report)
+    assert "pip install" in problem["mend"]
+    assert "pytorch" in problem["mend"]
+    assert not problem["stops"], "TensorFlow still works"
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("raise ImportError('libcudart.so.13: cannot open shared object file')", "libcudart.so.13"),
+        ("import os; os.abort()", "does not import"),
+        ("import time; time.sleep(60)", "did not answer within 1 seconds"),
+    ],
+)
+def test_a_framework_that_fails_dies_or_hangs_is_reported(fake_modules, source, said):
+    (fake_modules / "tensorflow.py").write_text(source)
+    answer = doctor_probes.ask_framework("tensorflow", 1 if "sleep" in source else 60)
+    assert answer["installed"]
+    assert said in answer["problem"]
+
+
+def test_no_framework_stops_the_lesson_and_one_is_enough():
+    absent = {"installed": False, "problem": None, "accelerator": None}
+    report = make_report()
+    report["frameworks"]["tensorflow"] = absent
+    assert doctor.list_problems(report) == []
+    report["frameworks"]["pytorch"] = absent
+    problems = doctor.list_problems(report)
+    assert all(problem["stops"] for problem in problems)
+    assert any("[tensorflow]" in problem["mend"] for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "mend", "stops"),
+    [
+        ({"python": {"version": "3.14.0", "executable": "python"}}, "expected 3.10 to 3.13", "make PYTHON=", True),
+        ({"packages": {"base": {"numpy": None}}}, "missing packages: numpy", "pip install", True),
+        ({"packages": {}}, "not installed", "pip install", True),
+        ({"kernel": {"python": None, "problem": "no kernel"}}, "no kernel", "ipykernel install --sys-prefix", True),
+        ({"embedded_weights": []}, "weights are missing", "git checkout", True),
+        ({"nvidia_gpus": ["GPU 0: H200"]}, "TensorFlow does not see the GPU", "tensorflow[and-cuda]", False),
+        ({"compiled": {"pytorch": 0.1, "tensorflow": None}}, "bytecode is not compiled", "-m compileall", False),
+    ],
+)
+def test_each_problem_has_its_mend(changes, said, mend, stops, fake_modules):
+    (fake_modules / "torch.py").write_text("")  # where it lies is part of one mend; it need not be the real one
+    problems = doctor.list_problems(make_report(**changes))
+    (problem,) = [problem for problem in problems if said in problem["what"]]
+    assert mend in problem["mend"]
+    assert problem["stops"] is stops
+
+
+def test_a_cache_that_cannot_be_written_stops_the_lesson(tmp_path, monkeypatch):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    folder = doctor_probes.look_at_folder(blocked / "cache", size=True)
+    assert not folder["exists"]
+    monkeypatch.setattr(doctor_probes, "_can_write", lambda folder: False)  # a root user may write anywhere
+    folder = doctor_probes.look_at_folder(tmp_path / "cache", size=True)
+    (problem,) = doctor.list_problems(make_report(cache_folder=folder))
+    assert problem["stops"]
+    assert "TLHELPERS_CACHE" in problem["mend"]
+
+
+def test_data_are_found_in_the_pack_only_when_complete(tmp_path):
+    (tmp_path / "oxford_iiit_pet").mkdir()
+    (tmp_path / "oxford_iiit_pet" / "images.tar.gz").write_bytes(b"x")
+    (tmp_path / "cats_vs_dogs").mkdir()
+    (tmp_path / "cats_vs_dogs" / "kagglecatsanddogs_5340.zip").write_bytes(b"x")
+    found = doctor_probes.find_data([tmp_path / "absent", tmp_path])
+    assert found["cats_vs_dogs"] == str(tmp_path)
+    assert found["oxford_iiit_pet"] is None
+    (tmp_path / "oxford_iiit_pet" / "annotations.tar.gz").write_bytes(b"x")
+    assert doctor_probes.find_data([tmp_path])["oxford_iiit_pet"] == str(tmp_path)
+
+
+def test_bytecode_is_counted_file_by_file(fake_modules):
+    package = fake_modules / "half_compiled"
+    package.mkdir()
+    for name in ("__init__", "a", "b", "c"):
+        (package / f"{name}.py").write_text("")
+    assert doctor_probes.compiled_fraction("half_compiled") == 0
+    subprocess.run([sys.executable, "-m", "compileall", "-q", str(package / "a.py"), str(package / "b.py")], check=True)
+    assert doctor_probes.compiled_fraction("half_compiled") == 0.5
+    assert doctor_probes.compiled_fraction("no_such_package") is None
+
+
+def test_a_kernel_of_another_environment_is_a_problem(tmp_path, monkeypatch):
+    pytest.importorskip("ipykernel", reason="needs the extra lab")
+    assert doctor_probes.find_kernel()["problem"] is None
+    spec = tmp_path / "kernels" / "python3"
+    spec.mkdir(parents=True)
+    command = [str(tmp_path / "other" / "bin" / "python"), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (spec / "kernel.json").write_text(json.dumps({"argv": command, "display_name": "Other", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")
+    assert "another environment" in doctor_probes.find_kernel()["problem"]
+
+
+def test_the_text_names_every_problem_and_its_mend():
+    report = make_report(embedded_weights=[], nvidia_gpus=["GPU 0: H200"])
+    report["problems"] = doctor.list_problems(report)
+    report["lesson_can_run"] = False
+    text = doctor.as_text(report)
+    assert len(report["problems"]) >= 3
+    for problem in report["problems"]:
+        assert problem["what"] in text
+        assert problem["mend"] in text
+    assert text.endswith("The default lesson cannot run.")

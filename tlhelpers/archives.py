@@ -1,0 +1,174 @@
+"""Reads the members of an archive (zip, tar.gz) or of a folder one after the other, without unpacking anything."""
+
+import contextlib
+import hashlib
+import lzma
+import os
+import re
+import tarfile
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tlhelpers.errors import BrokenArchiveError
+
+MAX_FILE_BYTES = 256 * 1024**2  # a single photo is never as large; a member that claims to be is not read
+_READ_ERRORS = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,  # a compression that Python does not know
+    RuntimeError,  # a password
+    OSError,  # not gzip, or a bad disk
+)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file in an archive.
+
+    Attributes:
+        name: Its path in the archive, with forward slashes, in Unicode's composed form on every system.
+        data: Its bytes; None where it is larger than `MAX_FILE_BYTES` and was not read.
+    """
+
+    name: str
+    data: bytes | None
+
+
+def read_members(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> Iterator[Member]:
+    """Reads the files of an archive, or of a folder, in their order there; in a folder, in that of their names.
+
+    Args:
+        path: A zip, a tar (compressed or not), or a folder.
+        wanted: Says by its name whether a file's bytes are needed; the others come with empty data.
+
+    Raises:
+        BrokenArchiveError: it cannot be read, or has members that point outside of it.
+    """
+    path = Path(path)
+    if path.is_dir():
+        yield from _read_folder(path, wanted)
+        return
+    try:
+        read = _read_zip if zipfile.is_zipfile(path) else _read_tar
+        yield from read(path, wanted)
+    except _READ_ERRORS as error:
+        raise BrokenArchiveError(
+            f"{path} cannot be read as a zip or tar archive ({type(error).__name__}: {error}). "
+            f"It has {path.stat().st_size:,} bytes. Delete this copy and fetch or copy it again."
+        ) from error
+
+
+def count_members(path: Path) -> int | None:
+    """How many files there are, for a progress bar; None where only reading all of them would tell."""
+    if path.is_dir():
+        return sum(1 for _ in _walk(path))
+    with contextlib.suppress(OSError, zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
+        return sum(not info.is_dir() for info in archive.infolist())
+    return None
+
+
+def identify(path: Path) -> str:
+    """A short digest that changes when the archive does, without reading all of it.
+
+    For a file: size, time of the last change, beginning and end (where a zip keeps its members' checksums, and gzip
+    that of the whole). For a folder: names, sizes and times of its files.
+    """
+    state = hashlib.sha256()
+    if path.is_dir():
+        for name, file in _walk(path):
+            with contextlib.suppress(OSError):  # a link that leads nowhere
+                about = file.stat()
+                state.update(f"{name}\0{about.st_size}\0{about.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+    else:
+        about = path.stat()
+        state.update(f"{path.name}\0{about.st_size}\0{about.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+        with open(path, "rb") as file:
+            state.update(file.read(1 << 16))
+            file.seek(max(0, about.st_size - (1 << 18)))
+            state.update(file.read())
+    return state.hexdigest()[:16]
+
+
+def _read_zip(path: Path, wanted: Callable[[str], bool]) -> Iterator[Member]:
+    with zipfile.ZipFile(path) as archive:
+        infos = [info for info in archive.infolist() if not info.is_dir()]
+        for info in infos:  # all of them first: nothing is done with an archive that tries to reach outside
+            _refuse_outside(path, info.orig_filename)
+            if (info.external_attr >> 16) & 0o170000 == 0o120000:
+                _refuse_link(path, info.filename)
+        for info in infos:
+            name = _tidy(info.filename)
+            if not wanted(name):
+                yield Member(name, b"")
+            elif info.file_size > MAX_FILE_BYTES:
+                yield Member(name, None)
+            else:
+                yield Member(name, archive.read(info))
+
+
+def _read_tar(path: Path, wanted: Callable[[str], bool]) -> Iterator[Member]:
+    # "r|*" reads once from beginning to end: "r:*" would go through the whole of a compressed file to list it first.
+    with tarfile.open(path, "r|*") as archive:
+        for info in archive:
+            _refuse_outside(path, info.name)
+            if info.issym() or info.islnk():
+                _refuse_link(path, info.name)
+            if not info.isfile():
+                continue
+            name = _tidy(info.name)
+            if not wanted(name):
+                yield Member(name, b"")
+            elif info.size > MAX_FILE_BYTES:
+                yield Member(name, None)
+            else:
+                yield Member(name, archive.extractfile(info).read())
+
+
+def _read_folder(path: Path, wanted: Callable[[str], bool]) -> Iterator[Member]:
+    for name, file in _walk(path):
+        try:
+            if not wanted(name):
+                yield Member(name, b"")
+            elif file.stat().st_size > MAX_FILE_BYTES:
+                yield Member(name, None)
+            else:
+                yield Member(name, file.read_bytes())
+        except OSError:  # no permission, or a link that leads nowhere: the audit lists it as empty
+            yield Member(name, b"")
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, Path]]:
+    for parent, folders, files in os.walk(folder):
+        folders.sort()
+        for file in sorted(files):
+            full = Path(parent, file)
+            yield _tidy(full.relative_to(folder).as_posix()), full
+
+
+def _tidy(name: str) -> str:
+    """Composed Unicode: macOS gives the names of files decomposed, and ids must not depend on the system."""
+    name = unicodedata.normalize("NFC", name.replace("\\", "/")).removeprefix("./")
+    return name.encode("utf-8", "backslashreplace").decode()  # names that are not valid text stay printable
+
+
+def _refuse_outside(path: Path, name: str) -> None:
+    parts = name.replace("\\", "/").split("/")
+    if parts[0] == "" or ".." in parts or re.match(r"[A-Za-z]:", name):
+        raise BrokenArchiveError(
+            f"{path} has a member that points outside of the archive: {name!r}. Nothing of it was read. "
+            "An archive of photos has no need of that: do not use this one, fetch it again from its source."
+        )
+
+
+def _refuse_link(path: Path, name: str) -> None:
+    raise BrokenArchiveError(
+        f"{path} has a link among its members, which could point outside: {name!r}. "
+        "Pack the photos themselves in place of links, or fetch the archive again from its source."
+    )

@@ -1,0 +1,254 @@
+"""What a lesson asserts, it measures: `claim` checks a number, `record_result` writes one down for the tables.
+
+Both leave a record in the notebook, as an output of a MIME type of our own, that `collect` and `collect_results` read
+back from executed notebooks; `tlhelpers.ledger` makes the tables.
+"""
+
+import html
+import json
+import math
+import numbers
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from tlhelpers.errors import ClaimError, TlhelpersError, UnknownNameError
+
+CLAIM_MIME = "application/vnd.tlhelpers.claim+json"
+RESULT_MIME = "application/vnd.tlhelpers.result+json"
+
+WORDS = {
+    "en": {"held": "holds", "failed": "does not hold", "measured": "measured", "expected": "expected"},
+    "es": {"held": "se cumple", "failed": "no se cumple", "measured": "medido", "expected": "esperado"},
+}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence, the number measured for it, and the bounds that it asks for (None: no bound on that side)."""
+
+    name: str
+    value: float
+    en: str
+    es: str
+    at_least: float | None = None
+    at_most: float | None = None
+    unit: str = ""
+    lesson: str = ""  # the last three are known only where the claim was read from a notebook
+    language: str = "en"
+    framework: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the number is finite and within the bounds; both bounds themselves pass."""
+        low = -math.inf if self.at_least is None else self.at_least
+        high = math.inf if self.at_most is None else self.at_most
+        return math.isfinite(self.value) and low <= self.value <= high
+
+    @property
+    def sentence(self) -> str:
+        """The sentence in the claim's language."""
+        return self.es if self.language == "es" else self.en
+
+    @property
+    def bound(self) -> str:
+        """The bounds, as in `≥ 90 %, ≤ 99 %`."""
+        signs = (("≥", self.at_least), ("≤", self.at_most))
+        return ", ".join(f"{sign} {_number(bound, self.unit)}" for sign, bound in signs if bound is not None)
+
+    @property
+    def measured(self) -> str:
+        """The value, with more digits where rounding would put it on a bound that it does not meet."""
+        for digits in range(4, 18):
+            text = _number(self.value, self.unit, digits)
+            if self.passed or text not in (_number(self.at_least, self.unit), _number(self.at_most, self.unit)):
+                break
+        return text
+
+
+@dataclass(frozen=True)
+class Result:
+    """Numbers that a notebook recorded under a name."""
+
+    name: str
+    fields: dict
+    lesson: str = ""
+    language: str = "en"
+    framework: str = ""
+
+
+def claim(
+    name: str,
+    value: float,
+    *,
+    en: str,
+    es: str,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    language: str = "en",
+    unit: str = "",
+) -> None:
+    """Shows a claim with its measured value, records it, and stops the notebook when it is not met.
+
+    Args:
+        name: A short name, unique in the lesson, such as `frozen_accuracy`.
+        value: The measured number; a numpy scalar will do.
+        en: The claim as an English sentence.
+        es: The claim as a Spanish sentence.
+        at_least: The smallest value that bears the claim out.
+        at_most: The largest value that bears the claim out. At least one of the two bounds is needed.
+        language: `en` or `es`, the language to show.
+        unit: What value and bounds are counted in, such as `%`, `s` or `points`.
+
+    Raises:
+        ClaimError: The value is outside the bounds, or is not finite. The claim was shown and recorded before.
+        TypeError: The value or a bound is not a number.
+        ValueError: No bound, bounds that no number can meet, or an empty sentence.
+        UnknownNameError: An unknown language.
+    """
+    if language not in WORDS:
+        raise UnknownNameError("language", language, WORDS)
+    if not (name and en.strip() and es.strip()):
+        raise ValueError(f"Expected a name and a sentence in both languages, came name={name!r}, en={en!r}, es={es!r}.")
+    if at_least is None and at_most is None:
+        raise ValueError(f"Claim {name!r}: expected at_least=, at_most= or both, came neither. A claim needs a bound.")
+    low = None if at_least is None else _to_float(name, "at_least", at_least)
+    high = None if at_most is None else _to_float(name, "at_most", at_most)
+    if not (-math.inf if low is None else low) <= (math.inf if high is None else high):
+        raise ValueError(f"Claim {name!r}: expected at_least <= at_most, came {low} and {high}: no number meets both.")
+    checked = Claim(name, _to_float(name, "value", value), en, es, low, high, unit, language=language)
+    _show(checked)
+    if not checked.passed:
+        words = WORDS[language]
+        raise ClaimError(
+            f"{checked.sentence}\n  {words['measured']} {checked.measured}, {words['expected']} {checked.bound}\n"
+            + _meaning(language)
+        )
+
+
+def record_result(name: str, **values: str | float | int | bool | None) -> None:
+    """Records numbers under a name, without showing anything in the notebook.
+
+    The tables of `tlhelpers demo` come from results named `accuracy` with the fields `method` (`frozen`, `fine_tuned`
+    or `scratch`), `accuracy`, `low` and `high` (fractions, the 95 % interval), `seconds`, `data` and `backbone`.
+
+    Raises:
+        TypeError: A field is neither a number nor a text nor None.
+    """
+    plain = {key: _plain(name, key, value) for key, value in values.items()}
+    if _in_notebook():
+        from IPython.display import display
+
+        display({RESULT_MIME: {"name": name, "fields": plain}, "text/html": ""}, raw=True)
+
+
+def collect(notebooks: Iterable[Path]) -> list[Claim]:
+    """All claims in executed notebooks, in their order, also those that failed.
+
+    Raises:
+        TlhelpersError: A file is no notebook.
+    """
+    known = {field.name for field in fields(Claim)}
+    claims = []
+    for about, record in _records(notebooks, CLAIM_MIME):
+        values = {key: value for key, value in record.items() if key in known} | about
+        claims.append(Claim(**values | {"value": math.nan if record["value"] is None else record["value"]}))
+    return claims
+
+
+def collect_results(notebooks: Iterable[Path]) -> list[Result]:
+    """All numbers that `record_result` left in executed notebooks, in their order.
+
+    Raises:
+        TlhelpersError: A file is no notebook.
+    """
+    return [Result(record["name"], record["fields"], **about) for about, record in _records(notebooks, RESULT_MIME)]
+
+
+def _records(notebooks: Iterable[Path], mime: str) -> Iterator[tuple[dict, dict]]:
+    for path in notebooks:
+        try:
+            notebook = json.loads(Path(path).read_text(encoding="utf-8"))
+            cells, metadata = notebook["cells"], notebook["metadata"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise TlhelpersError(f"{path}: expected an executed notebook, came something else: {error}.") from None
+        about = {"lesson": Path(path).stem, "language": "en", "framework": ""} | metadata.get("tlhelpers", {})
+        about = {key: about[key] for key in ("lesson", "language", "framework")}
+        for cell in cells:
+            for output in cell.get("outputs", []):
+                if mime in output.get("data", {}):
+                    yield about, output["data"][mime]
+
+
+def _show(checked: Claim) -> None:
+    words = WORDS[checked.language]
+    mark, verdict = ("✔", words["held"]) if checked.passed else ("✘", words["failed"])
+    numbers_text = f"{words['measured']} {checked.measured}, {words['expected']} {checked.bound}"
+    plain = f"{mark} {checked.sentence} ({verdict}: {numbers_text})"
+    if not _in_notebook():
+        print(plain)
+        return
+    from IPython.display import display
+
+    record = asdict(checked) | {"passed": checked.passed}
+    for key in ("lesson", "framework"):  # the notebook's metadata say it
+        del record[key]
+    if not math.isfinite(checked.value):
+        record["value"] = None  # JSON has no NaN
+    colour, background = ("#1b6e3c", "#eef8f1") if checked.passed else ("#a11616", "#fdf0f0")
+    rich = (
+        f'<div style="border-left:4px solid {colour};background:{background};color:#1a1a1a;padding:6px 10px">'
+        f'<b style="color:{colour}">{mark} {verdict}</b> · {html.escape(checked.sentence)}<br>'
+        f'<span style="color:#444">{html.escape(numbers_text)}</span></div>'
+    )
+    display({CLAIM_MIME: record, "text/html": rich, "text/plain": plain}, raw=True)
+
+
+def _meaning(language: str) -> str:
+    if language == "es":
+        return (
+            "Con estos datos y parámetros la afirmación no se sostiene: o han cambiado los parámetros "
+            "(vuelva a los del comienzo), o el código, o la afirmación misma es falsa aquí."
+        )
+    return (
+        "With these data and parameters the claim is not borne out: either the parameters were changed "
+        "(go back to those at the top), or the code was, or the claim itself is false here."
+    )
+
+
+def _number(value: float | None, unit: str, digits: int = 4) -> str:
+    if value is None:
+        return ""
+    large = math.isfinite(value) and abs(value) >= 10**digits
+    text = f"{value:.0f}" if large else f"{value:.{digits}g}"
+    return f"{text} {unit}".rstrip()
+
+
+def _to_float(name: str, what: str, value: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(
+            f"Claim {name!r}: expected a number for {what}, came {value!r} ({type(value).__name__}). "
+            "Give a float; of a tensor or an array of one element take .item()."
+        )
+    if what != "value" and math.isnan(value):
+        raise ValueError(f"Claim {name!r}: expected a number for {what}, came NaN, which nothing can meet.")
+    return float(value)
+
+
+def _plain(name: str, key: str, value):
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value) if math.isfinite(value) else None
+    raise TypeError(f"Result {name!r}: expected a number or a text for {key}, came {value!r} ({type(value).__name__}).")
+
+
+def _in_notebook() -> bool:
+    """Whether an IPython kernel runs this code; does not import IPython to find out."""
+    import sys
+
+    module = sys.modules.get("IPython")
+    shell = module.get_ipython() if module else None
+    return shell is not None and hasattr(shell, "kernel")

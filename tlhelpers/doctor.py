@@ -1,0 +1,192 @@
+"""`tlhelpers doctor`: what is installed, what each framework sees, where data are, what is missing, how to mend it."""
+
+import argparse
+import json
+import os
+import platform
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tlhelpers import __version__
+from tlhelpers import doctor_probes as probes
+
+FRAMEWORKS = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}
+PYTHONS = ((3, 10), (3, 13))
+LITTLE_SPACE = 10**9  # bytes; a photo data set takes about this much once it is decoded
+COMPILED = 0.5  # fraction; after some use without compilation about a quarter is there
+COURSE = Path(__file__).resolve().parents[1]
+WEIGHTS = Path(__file__).resolve().parent / "weights"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `tlhelpers doctor`."""
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    parser.add_argument(
+        "--timeout", type=float, default=120, help="seconds to wait for each framework's answer (%(default)s)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the findings; 0 where the default lesson can run, else 1."""
+    report = examine(args.timeout)
+    print(json.dumps(report, indent=1) if args.json else as_text(report))
+    return 0 if report["lesson_can_run"] else 1
+
+
+def examine(timeout: float = 120) -> dict:
+    """Everything that was found, ready for JSON; `problems` has what is wrong, each with its mend.
+
+    Args:
+        timeout: Seconds to wait for each framework's answer.
+    """
+    # Before the frameworks are imported, since an import leaves bytecode behind.
+    compiled = {name: probes.compiled_fraction(module) for name, module in probes.MODULES.items()}
+    with ThreadPoolExecutor(len(FRAMEWORKS)) as pool:
+        answers = pool.map(lambda name: probes.ask_framework(name, timeout), FRAMEWORKS)
+        frameworks = dict(zip(FRAMEWORKS, answers, strict=True))
+    data = os.environ.get("TLHELPERS_DATA")
+    cache = _cache_path()
+    report = {
+        "tlhelpers": __version__,
+        "python": {"version": platform.python_version(), "executable": sys.executable},
+        "packages": probes.list_packages(),
+        "frameworks": frameworks,
+        "compiled": compiled,
+        "nvidia_gpus": probes.list_nvidia_gpus(),
+        "kernel": probes.find_kernel(),
+        "data_folder": probes.look_at_folder(Path(data), size=False) if data else None,
+        "cache_folder": probes.look_at_folder(cache, size=True),
+        "embedded_weights": [file.name for file in sorted(WEIGHTS.glob("*.safetensors"))],
+        "data": probes.find_data([*([Path(data).expanduser()] if data else []), cache]),
+    }
+    report["problems"] = list_problems(report)
+    report["lesson_can_run"] = not any(problem["stops"] for problem in report["problems"])
+    return report
+
+
+def list_problems(report: dict) -> list[dict]:
+    """What is wrong in a report: `what`, `mend` (a command or an advice), and whether it `stops` the default lesson."""
+    found = [*_python_problems(report), *_framework_problems(report), *_folder_problems(report)]
+    return [{"what": what, "mend": mend, "stops": stops} for what, mend, stops in found]
+
+
+def as_text(report: dict) -> str:
+    """The report for a reader."""
+    python = report["python"]
+    lines = [f"tlhelpers {report['tlhelpers']}, Python {python['version']} ({python['executable']})", "", "Installed"]
+    for extra, packages in report["packages"].items():
+        there = [f"{name} {version}" for name, version in packages.items() if version]
+        lacking = [name for name, version in packages.items() if not version]
+        lines.append(f"  {extra:<11}{', '.join(there)}" + (f"  missing: {', '.join(lacking)}" if lacking else ""))
+    lines += ["", "Accelerators"]
+    for name, answer in report["frameworks"].items():
+        seen = answer["accelerator"] or f"no accelerator, takes the processor ({os.cpu_count()} cores)"
+        said = answer["problem"] or f"{answer.get('version')}: {seen}"
+        lines.append(f"  {FRAMEWORKS[name]:<11}{said if answer['installed'] else 'not installed'}")
+    lines += [f"  {'driver':<11}{gpu}" for gpu in report["nvidia_gpus"]]
+    lines += ["", "Jupyter", f"  {'kernel':<11}{report['kernel']['problem'] or report['kernel']['python']}"]
+    lines += ["", "Folders", f"  {'data':<11}{_folder_line(report['data_folder'], 'TLHELPERS_DATA is not set')}"]
+    lines += [f"  {'cache':<11}{_folder_line(report['cache_folder'], '')}", "", "Data and weights"]
+    lines.append("  drawn_pets: drawn when asked for, always there")
+    lines.append(f"  embedded weights: {', '.join(report['embedded_weights']) or 'missing'}")
+    absent = "not here (tlhelpers fetch brings it; the default lesson does without)"
+    lines += [f"  {name}: {place or absent}" for name, place in report["data"].items()]
+    lines += ["", "Problems" if report["problems"] else "No problems."]
+    for problem in report["problems"]:
+        mark = "stops the lesson" if problem["stops"] else "the lesson runs all the same"
+        lines += [f"  - {problem['what']} ({mark})", f"      {problem['mend']}"]
+    lines.append("The default lesson can run." if report["lesson_can_run"] else "The default lesson cannot run.")
+    return "\n".join(lines)
+
+
+def _python_problems(report: dict):
+    version = tuple(int(part) for part in report["python"]["version"].split(".")[:2])
+    if not PYTHONS[0] <= version <= PYTHONS[1]:
+        mend = "Make the environment anew with another Python: make PYTHON=/path/to/python3.12 .venv"
+        yield f"Python {report['python']['version']}: expected 3.10 to 3.13", mend, True
+    if not report["packages"]:
+        yield "tlhelpers was not installed, only found", _pip("lab"), True
+    for extra in ("base", "lab"):
+        lacking = [name for name, there in report["packages"].get(extra, {}).items() if not there]
+        if lacking:
+            yield f"missing packages: {', '.join(lacking)}", _pip("lab"), True
+    if report["kernel"]["problem"]:
+        # Without the package there is nothing to register; with it, only the registration is wrong.
+        installed = report["packages"].get("lab", {}).get("ipykernel")
+        register = f'"{sys.executable}" -m ipykernel install --sys-prefix --name python3'
+        yield report["kernel"]["problem"], register if installed else _pip("lab"), True
+
+
+def _framework_problems(report: dict):
+    works = [name for name, found in report["frameworks"].items() if found["installed"] and not found["problem"]]
+    for name, found in report["frameworks"].items():
+        title = FRAMEWORKS[name]
+        if not found["installed"]:
+            if not works:
+                yield f"{title} is not installed; one of the two frameworks is needed", _pip(name), True
+        elif found["problem"]:
+            # The right versions are enough where two do not fit together; a damaged one must be laid anew.
+            option = "" if "torchvision" in found["problem"] else "--force-reinstall "
+            yield f"{title}: {found['problem']}", _pip(name, option), not works
+        elif report["nvidia_gpus"] and not found["accelerator"]:
+            cuda = f'"{sys.executable}" -m pip install -c requirements.txt "tensorflow[and-cuda]"'
+            mend = cuda if name == "tensorflow" else _pip(name, "--force-reinstall ")
+            yield f"{title} does not see the GPU ({report['nvidia_gpus'][0]})", mend, False
+        fraction = report["compiled"][name]
+        if found["installed"] and fraction is not None and fraction < COMPILED:
+            mend = f'"{sys.executable}" -m compileall -q -j 0 "{_site_packages(name)}"'
+            yield f"{title} starts slowly: its bytecode is not compiled ({fraction:.0%} is)", mend, False
+
+
+def _folder_problems(report: dict):
+    data, cache = report["data_folder"], report["cache_folder"]
+    if data and not data["exists"]:
+        mend = "Plug in or unpack the classroom pack, name its folder in TLHELPERS_DATA, or unset TLHELPERS_DATA"
+        yield f"TLHELPERS_DATA names a folder that is not there: {data['path']}", mend, False
+    if not cache["writable"]:
+        mend = "Name a folder that you may write to in TLHELPERS_CACHE"
+        yield f"the cache cannot be written: {cache['path']}", mend, True
+    if cache["free_bytes"] < LITTLE_SPACE:
+        mend = f"Free some space, or name a folder on another disk in TLHELPERS_CACHE; cached now: {cache['path']}"
+        yield f"little space for the cache: {_size(cache['free_bytes'])} free", mend, False
+    if not report["embedded_weights"]:
+        yield f"the embedded backbone's weights are missing from {WEIGHTS}", "git checkout -- tlhelpers/weights", True
+
+
+def _cache_path() -> Path:
+    """Where the cache is or would be; made without asking `tlhelpers.paths`, which would create it."""
+    named = os.environ.get("TLHELPERS_CACHE")
+    if named:
+        return Path(named).expanduser()
+    try:
+        import platformdirs
+    except ImportError:  # reported as a missing package
+        return Path.home() / ".cache" / "tlhelpers"
+    return Path(platformdirs.user_cache_dir("tlhelpers"))
+
+
+def _pip(extra: str, option: str = "") -> str:
+    """The command that installs an extra, with the tested versions where the course's folder is at hand."""
+    source = (
+        f'-c requirements.txt -e ".[{extra}]"' if (COURSE / "requirements.txt").exists() else f'"tlhelpers[{extra}]"'
+    )
+    return f'"{sys.executable}" -m pip install {option}{source}'
+
+
+def _site_packages(framework: str) -> Path:
+    import importlib.util
+
+    return Path(importlib.util.find_spec(probes.MODULES[framework]).origin).parents[1]
+
+
+def _folder_line(folder: dict | None, otherwise: str) -> str:
+    if folder is None:
+        return otherwise
+    size = "" if folder["bytes"] is None else f", {_size(folder['bytes'])} in it"
+    state = ("" if folder["exists"] else ", not there yet") + ("" if folder["writable"] else ", read-only")
+    return f"{folder['path']}{state}{size}, {_size(folder['free_bytes'])} free"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

@@ -1,0 +1,170 @@
+"""What `tlhelpers doctor` looks at: packages, frameworks, the kernel, folders. Nothing here imports a framework.
+
+Each framework is asked in a process of its own, with a time-out: loaded together they abort, and one that is broken may
+take its process with it.
+"""
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+PROGRAMS = {
+    "pytorch": """
+import torch
+found = {"version": torch.__version__, "accelerator": None, "problem": None}
+if torch.cuda.is_available():
+    found["accelerator"] = ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
+elif torch.backends.mps.is_available():
+    found["accelerator"] = "Apple GPU (MPS)"
+try:
+    import torchvision
+    import torchvision.ops
+    found["torchvision"] = torchvision.__version__
+except Exception as error:
+    found["problem"] = f"this torchvision does not fit torch {torch.__version__}: {type(error).__name__}: {error}"
+""",
+    "tensorflow": """
+import tensorflow as tf
+gpus = tf.config.list_physical_devices("GPU")
+names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
+found = {"version": tf.__version__, "keras": tf.keras.__version__, "accelerator": ", ".join(names) or None}
+found["problem"] = None
+""",
+}
+MODULES = {"pytorch": "torch", "tensorflow": "tensorflow"}
+PACK_FILES = {  # what a lesson may ask for: where the classroom pack and the cache keep it
+    "cats_vs_dogs": ("cats_vs_dogs/kagglecatsanddogs*.zip",),
+    "oxford_iiit_pet": ("oxford_iiit_pet/images.tar.gz", "oxford_iiit_pet/annotations.tar.gz"),
+    "MobileNet weights": ("weights/mobilenet*",),
+}
+BYTECODE_SAMPLE = 200  # files of a package; enough to tell "compiled" from "whatever was imported so far"
+
+
+def list_packages() -> dict[str, dict[str, str | None]]:
+    """The versions of all dependencies by extra (`base` for what is always needed); None where one is missing.
+
+    Empty where the package itself was not installed.
+    """
+    try:
+        requirements = importlib.metadata.requires("tlhelpers") or []
+    except importlib.metadata.PackageNotFoundError:
+        return {}
+    found: dict[str, dict[str, str | None]] = {}
+    for requirement in requirements:
+        name = re.match(r"[\w.-]+", requirement).group()
+        extra = re.search(r"extra\s*==\s*['\"]([\w-]+)", requirement)
+        found.setdefault(extra.group(1) if extra else "base", {})[name] = _version(name)
+    return found
+
+
+def ask_framework(framework: str, seconds: float) -> dict:
+    """What one framework says of itself, from a process of its own.
+
+    Args:
+        framework: `pytorch` or `tensorflow`.
+        seconds: How long to wait for the answer.
+
+    Returns:
+        `installed`, and where it is: `version`, `accelerator` (None for the processor alone), `problem` (None if none).
+    """
+    if importlib.util.find_spec(MODULES[framework]) is None:
+        return {"installed": False, "problem": None, "accelerator": None}
+    program = PROGRAMS[framework] + "\nimport json\nprint(json.dumps(found))"
+    answer = {"installed": True, "version": _version(MODULES[framework]), "accelerator": None}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+        )
+        return answer | json.loads(done.stdout.strip().splitlines()[-1])
+    except subprocess.TimeoutExpired:
+        return answer | {"problem": f"it did not answer within {seconds:g} seconds"}
+    except (IndexError, ValueError):
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        return answer | {"problem": f"it does not import (exit code {done.returncode}): {last}"}
+
+
+def list_nvidia_gpus() -> list[str]:
+    """The GPUs that NVIDIA's driver knows; empty where there is no driver."""
+    try:
+        done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return [line.split(" (UUID")[0] for line in done.stdout.splitlines() if line.startswith("GPU ")]
+
+
+def find_kernel() -> dict:
+    """The Jupyter kernel `python3`: its Python, and the `problem` (None if it runs in this environment)."""
+    try:
+        import ipykernel  # noqa: F401  the kernel itself
+        from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+    except ImportError as error:
+        return {"python": None, "problem": f"{error.name} is not installed"}
+    try:
+        python = KernelSpecManager().get_kernel_spec("python3").argv[0]
+    except NoSuchKernel:
+        return {"python": None, "problem": "Jupyter finds no kernel named python3"}
+    if not os.path.isabs(python):  # "python" stands for the interpreter that starts the kernel, which is this one
+        return {"python": sys.executable, "problem": None}
+    ours = Path(sys.prefix).resolve() in Path(python).parent.resolve().parents
+    return {"python": python, "problem": None if ours else f"kernel python3 belongs to another environment: {python}"}
+
+
+def look_at_folder(folder: Path, *, size: bool) -> dict:
+    """Whether a folder is there and can be written to, its size (None unless asked for) and the disk's free bytes."""
+    folder = Path(folder).expanduser().absolute()
+    above = next(place for place in (folder, *folder.parents) if place.is_dir())
+    files = (file for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
+    return {
+        "path": str(folder),
+        "exists": folder.is_dir(),
+        "writable": _can_write(above),
+        "bytes": sum(file.stat().st_size for file in files) if size and folder.is_dir() else None,
+        "free_bytes": shutil.disk_usage(above).free,
+    }
+
+
+def find_data(folders: list[Path]) -> dict[str, str | None]:
+    """The folder in which each data set and weights file of the pack lies; None where it is in none of them."""
+    found: dict[str, str | None] = {}
+    for name, patterns in PACK_FILES.items():
+        places = [folder for folder in folders if all(any(folder.glob(pattern)) for pattern in patterns)]
+        found[name] = str(places[0]) if places else None
+    return found
+
+
+def compiled_fraction(module: str) -> float | None:
+    """How much of an installed package has its bytecode beside it, 0 to 1; None where it is not installed."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or not spec.origin:
+        return None
+    sources = sorted(Path(spec.origin).parent.rglob("*.py"))
+    sample = sources[:: max(1, len(sources) // BYTECODE_SAMPLE)]
+    return sum(Path(importlib.util.cache_from_source(str(file))).exists() for file in sample) / max(1, len(sample))
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _can_write(folder: Path) -> bool:
+    # Asked by writing: permission bits say nothing of a read-only disk or of the administrator.
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False

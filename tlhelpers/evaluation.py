@@ -1,0 +1,137 @@
+"""Numbers about predictions: accuracy with its interval, probes, mistakes. numpy in, numpy out."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval.
+
+    Attributes:
+        value: the estimate, for an accuracy a fraction.
+        low: lower end of the interval.
+        high: upper end.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.1%} ({self.low:.1%} – {self.high:.1%})"
+
+
+def accuracy(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Share of rows of `(n, num_classes)` whose largest entry is at the label, as a fraction."""
+    return float(np.mean(probabilities.argmax(1) == labels))
+
+
+def wilson_interval(value: float, n: int) -> Estimate:
+    """95 % interval of a share `value` of `n` independent trials (Wilson, JASA 22, 1927).
+
+    Raises:
+        ValueError: where `value` is no fraction, or `n` is below 1.
+    """
+    if not 0 <= value <= 1 or n < 1:
+        raise ValueError(f"expected a fraction of 0 to 1 and n >= 1, got {value} and {n}")
+    z = 1.959964
+    centre = (value + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(value * (1 - value) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return Estimate(value, max(0.0, centre - half), min(1.0, centre + half))
+
+
+def accuracy_estimate(accuracies: list[float], n_test: int) -> Estimate:
+    """Mean accuracy of several seeds on one test set of `n_test` images.
+
+    The seeds share their test set, so they do not make it larger: the interval is that of one test of `n_test` images
+    at the mean accuracy, widened where the seeds spread more than that.
+    """
+    mean = float(np.mean(accuracies))
+    sampling = wilson_interval(mean, n_test)
+    if len(accuracies) < 2:
+        return sampling
+    seeds = mean_interval(accuracies)
+    return Estimate(mean, max(0.0, min(sampling.low, seeds.low)), min(1.0, max(sampling.high, seeds.high)))
+
+
+def mean_interval(values: list[float]) -> Estimate:
+    """Mean and 95 % interval of a few repeated measurements, by Student's t.
+
+    Raises:
+        ValueError: for fewer than two values.
+    """
+    from scipy import stats
+
+    values = np.asarray(values, float)
+    if len(values) < 2:
+        raise ValueError(f"expected at least two values for an interval, got {len(values)}")
+    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
+    return Estimate(float(values.mean()), float(values.mean() - half), float(values.mean() + half))
+
+
+def paired_difference(right_a: np.ndarray, right_b: np.ndarray) -> Estimate:
+    """How much more often `b` is right than `a` on the same test images, with a 95 % interval.
+
+    Args:
+        right_a: shape `(seeds, n)` or `(n,)`, bool: whether model a was right on each image, once per seed.
+        right_b: the same for model b.
+
+    Returns:
+        The difference of the accuracies (a fraction). The interval is a bootstrap over images and over seeds (Efron
+        and Tibshirani, 1993), since both could have come out otherwise.
+    """
+    difference = np.atleast_2d(right_b).astype(float) - np.atleast_2d(right_a).astype(float)
+    seeds, n = difference.shape
+    rng = np.random.default_rng(0)
+    draws = [difference[rng.integers(0, seeds, seeds)].mean(0)[rng.integers(0, n, n)].mean() for _ in range(2000)]
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return Estimate(float(difference.mean()), float(low), float(high))
+
+
+def describe_difference(difference: Estimate, language: str = "en") -> str:
+    """A sentence for a difference of accuracies; one inside the noise is told as none."""
+    points = {
+        "en": f"{100 * difference.value:+.1f} points (95 % interval {100 * difference.low:+.1f} to "
+        f"{100 * difference.high:+.1f})",
+        "es": f"{100 * difference.value:+.1f} puntos (intervalo del 95 %: de {100 * difference.low:+.1f} a "
+        f"{100 * difference.high:+.1f})",
+    }[language]
+    if difference.low <= 0 <= difference.high:
+        verdict = {"en": "no difference that this test can see", "es": "ninguna diferencia que esta prueba pueda ver"}
+    elif difference.value > 0:
+        verdict = {"en": "better", "es": "mejor"}
+    else:
+        verdict = {"en": "worse", "es": "peor"}
+    return f"{verdict[language]}: {points}"
+
+
+def linear_probe(
+    features: np.ndarray, labels: np.ndarray, test_features: np.ndarray, *, strength: float = 0.01
+) -> np.ndarray:
+    """Logistic regression on standardised features: what a frozen backbone knows, with nothing else trained.
+
+    Args:
+        features: shape `(n, d)` float, of labelled images.
+        labels: shape `(n,)`, integers from 0.
+        test_features: shape `(m, d)`.
+        strength: inverse of the regularisation; small values suit few labels and many features.
+
+    Returns:
+        Probabilities of shape `(m, num_classes)`, float64.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    probe = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=2000))
+    return probe.fit(features, labels).predict_proba(test_features)
+
+
+def most_confident_mistakes(labels: np.ndarray, probabilities: np.ndarray, top: int = 8) -> np.ndarray:
+    """Indices of wrong answers, those with the highest probability for the wrong class first; at most `top`."""
+    predicted = probabilities.argmax(1)
+    wrong = np.flatnonzero(predicted != labels)
+    return wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:top]

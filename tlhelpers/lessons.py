@@ -1,0 +1,280 @@
+"""Reads a lesson's source and refuses one in which a language or a framework is missing.
+
+A lesson is a percent script, `notebooks/src/NN_topic.py`. Each cell begins with a line such as
+
+    # %% [markdown] lang="en"                       prose; its lang="es" partner stands right after or before it
+    # %% tags=["parameters"]                        code or prose shared by all notebooks (prose needs a lang)
+    # %% framework="pytorch"                        code of one framework; its partner stands beside it
+    # %% [markdown] lang="en" framework="pytorch"   prose of both: all four stand together
+
+Exactly one code cell has the tag `parameters`. It holds only lines `NAME = constant`, so that a parameter given to the
+runner replaces a value and nothing else. What the builder puts in:
+
+- `LANGUAGE = "en"` in the parameters cell becomes the notebook's language;
+- a line `FRAMEWORK = "pytorch"` in a shared code cell becomes the notebook's framework (a constant, no parameter: a
+  notebook holds the code of one framework only);
+- in prose `{framework}`, `{Framework}` and `{language}` become `pytorch`, `PyTorch` and `en`.
+"""
+
+import ast
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+
+from tlhelpers.errors import DataNotFoundError, LessonError, UnknownNameError
+
+LANGUAGES = ("en", "es")
+FRAMEWORKS = ("pytorch", "tensorflow")
+FRAMEWORK_NAMES = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}
+PARAMETERS_TAG = "parameters"
+
+LESSON_NAME = re.compile(r"\d\d_[a-z0-9]+(_[a-z0-9]+)*")
+PASSED_ON = ("tags", "slideshow", "jupyter")  # cell metadata that the notebooks get as they are
+JUPYTEXT_OWN = ("cell_marker", "lines_to_next_cell", "lines_to_end_of_cell_marker")  # how the script was laid out
+
+
+@dataclass(frozen=True)
+class SourceCell:
+    """One cell of a lesson's source, before a language and a framework are chosen."""
+
+    kind: str  # "markdown" or "code"
+    source: str
+    line: int  # of its `# %%`, from 1
+    lang: str | None = None
+    framework: str | None = None
+    metadata: dict = field(default_factory=dict)
+
+    @property
+    def tags(self) -> list[str]:
+        """The cell's notebook tags."""
+        return self.metadata.get("tags", [])
+
+    def belongs_to(self, language: str, framework: str) -> bool:
+        """Whether the notebook of this language and framework has this cell."""
+        return self.lang in (None, language) and self.framework in (None, framework)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A lesson's source, read and checked."""
+
+    name: str
+    path: Path
+    cells: tuple[SourceCell, ...]
+
+
+def find_notebooks(start: Path | None = None) -> Path:
+    """The folder `notebooks` of the course: above `start` (default: the current folder), else beside the package.
+
+    Raises:
+        DataNotFoundError: No such folder, as with a package that was installed without the course.
+    """
+    start = Path.cwd() if start is None else Path(start).resolve()
+    for folder in (start, *start.parents, Path(__file__).resolve().parents[1]):
+        if (folder / "notebooks" / "src").is_dir():
+            return folder / "notebooks"
+    raise DataNotFoundError(
+        f"Expected the folder notebooks/src in {start} or above it, and found none. "
+        "Go to the folder of the course (the clone of its repository) and try again."
+    )
+
+
+def pick_sources(notebooks: Path, wanted: list[str]) -> list[Path]:
+    """The sources of the lessons that names or numbers (`01`, `01_cats_vs_dogs`) stand for; all for none.
+
+    Raises:
+        UnknownNameError: No such lesson.
+        DataNotFoundError: No lesson at all.
+    """
+    sources = {path.stem: path for path in sorted((Path(notebooks) / "src").glob("*.py"))}
+    if not sources:
+        raise DataNotFoundError(f"Expected lessons NN_topic.py in {notebooks}/src, and there are none.")
+    by_number = {name[:2]: name for name in sources}
+    picked = []
+    for name in wanted:
+        name = by_number.get(name.zfill(2), name)
+        if name not in sources:
+            raise UnknownNameError("lesson", name, sources)
+        picked.append(sources[name])
+    return picked or list(sources.values())
+
+
+def lesson_name(path: Path) -> str:
+    """The lesson's name, `NN_topic`.
+
+    Raises:
+        LessonError: The file is named in another way.
+    """
+    if path.suffix == ".py" and LESSON_NAME.fullmatch(path.stem):
+        return path.stem
+    raise LessonError(
+        f"{path}: expected a file name NN_topic.py (two digits, then small letters, digits and underscores), "
+        f"came {path.name!r}. Rename the file, for example to 01_cats_vs_dogs.py."
+    )
+
+
+def read_lesson(path: Path) -> Lesson:
+    """Reads and checks one lesson's source.
+
+    Raises:
+        LessonError: The source is refused; the message names file and line, what was expected, and what to do.
+    """
+    path = Path(path)
+    name = lesson_name(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise LessonError(f"{path}: expected a lesson's source, and there is no such file.") from None
+    except UnicodeDecodeError as error:
+        raise LessonError(f"{path}: expected UTF-8 text, and {error}. Save the file as UTF-8.") from None
+    cells = tuple(_read_cells(path, text))
+    _check_partners(path, cells)
+    _check_parameters(path, cells)
+    return Lesson(name, path, cells)
+
+
+def strip_magics(code: str) -> str:
+    """The code without the lines that only IPython understands (`%magic`, `!command`), which become `pass`."""
+    if code.lstrip().startswith("%%"):
+        return ""
+    return re.sub(r"^(\s*)(?:[%!]|[A-Za-z_][\w, ]*=\s*[%!]).*$", r"\1pass", code, flags=re.MULTILINE)
+
+
+def _fail(path: Path, line: int, problem: str) -> LessonError:
+    return LessonError(f"{path}, line {line}: {problem}")
+
+
+def _read_cells(path: Path, text: str) -> Iterator[SourceCell]:
+    import jupytext  # a tool of those who edit lessons, not of those who read them
+
+    notebook = jupytext.reads(text, fmt="py:percent")
+    lines = [number for number, line in enumerate(text.splitlines(), 1) if re.match(r"# ?%%+(\s|$)", line)]
+    cells = [cell for cell in notebook.cells if cell.source or cell.metadata]
+    if len(lines) != len(cells):
+        first = lines[0] if lines else 1
+        raise _fail(
+            path,
+            first,
+            f"expected one cell for each line `# %%`, came {len(cells)} cells for {len(lines)} such lines. "
+            "Put nothing before the first `# %%`, leave no cell empty, and begin no line inside a string with `# %%`.",
+        )
+    for line, cell in zip(lines, cells, strict=True):
+        yield _check_cell(path, line, cell)
+
+
+def _check_cell(path: Path, line: int, cell) -> SourceCell:
+    metadata = {key: value for key, value in cell.metadata.items() if key not in JUPYTEXT_OWN}
+    for key in metadata:
+        _check_choice(path, line, "cell metadata", key, ("lang", "framework", *PASSED_ON))
+    lang, framework = metadata.pop("lang", None), metadata.pop("framework", None)
+    if lang is not None:
+        _check_choice(path, line, "lang", lang, LANGUAGES)
+    if framework is not None:
+        _check_choice(path, line, "framework", framework, FRAMEWORKS)
+    tags = metadata.get("tags", [])
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        raise _fail(path, line, f'expected tags=["one", "two"], came tags={tags!r}. Write a list of strings.')
+    if cell.cell_type not in ("markdown", "code"):
+        raise _fail(path, line, f"expected a code or a markdown cell, came [{cell.cell_type}]. Use one of the two.")
+    if cell.cell_type == "markdown" and lang is None:
+        raise _fail(path, line, 'expected lang="en" or lang="es" on a markdown cell, came none. Add it.')
+    if cell.cell_type == "code" and lang is not None:
+        raise _fail(
+            path,
+            line,
+            f"expected code shared by the languages, came lang={lang!r}. Take it away: text in code follows "
+            "the parameter LANGUAGE.",
+        )
+    if cell.cell_type == "code":
+        _check_code(path, line, cell.source)
+    return SourceCell(cell.cell_type, cell.source, line, lang, framework, metadata)
+
+
+def _check_choice(path: Path, line: int, kind: str, value, known: tuple[str, ...]) -> None:
+    if value in known:
+        return
+    if value == "title" or value == "incorrectly_encoded_metadata":  # jupytext's names for text it cannot take as keys
+        raise _fail(
+            path,
+            line,
+            'expected only [markdown] and key="value" pairs after `# %%`, came something else. '
+            "Put quotation marks around each value, and move a title into the cell.",
+        )
+    close = difflib.get_close_matches(str(value), known, n=1, cutoff=0.5)
+    hint = f"Did you mean {close[0]!r}?" if close else "Use one of these."
+    raise _fail(path, line, f"expected {kind} among {', '.join(known)}, came {value!r}. {hint}")
+
+
+def _check_code(path: Path, line: int, source: str) -> None:
+    try:
+        ast.parse(strip_magics(source))
+    except SyntaxError as error:
+        at = line + (error.lineno or 1)
+        shown = (error.text or "").strip()
+        raise _fail(
+            path, at, f"expected Python code, came {shown!r} ({error.msg}). Mend it, or mark the cell [markdown]."
+        ) from None
+
+
+def _check_partners(path: Path, cells: tuple[SourceCell, ...]) -> None:
+    """Walks over the runs of marked cells: each run has one cell for each language and framework that it needs."""
+    at = 0
+    while at < len(cells):
+        cell = cells[at]
+        wanted = set(
+            product(
+                LANGUAGES if cell.lang else (None,),
+                FRAMEWORKS if cell.framework else (None,),
+            )
+        )
+        group = cells[at : at + len(wanted)]
+        for member in group:
+            key = (member.lang, member.framework)
+            if member.kind != cell.kind or key not in wanted:
+                break
+            wanted.remove(key)
+        if wanted:
+            missing = " and ".join(_marks(*key) for key in sorted(wanted, key=str))
+            raise _fail(
+                path,
+                cell.line,
+                f"expected beside this {cell.kind} cell ({_marks(cell.lang, cell.framework)}) its partner "
+                f"with {missing}, came none. Write it right after this cell.",
+            )
+        at += len(group)
+
+
+def _marks(lang: str | None, framework: str | None) -> str:
+    marks = [f'{key}="{value}"' for key, value in (("lang", lang), ("framework", framework)) if value]
+    return " ".join(marks) or "no mark"
+
+
+def _check_parameters(path: Path, cells: tuple[SourceCell, ...]) -> None:
+    found = [cell for cell in cells if PARAMETERS_TAG in cell.tags]
+    if len(found) != 1 or found[0].kind != "code" or found[0].framework:
+        lines = ", ".join(str(cell.line) for cell in found) or "none"
+        raise _fail(
+            path,
+            found[-1].line if found else 1,
+            f'expected exactly one shared code cell with tags=["{PARAMETERS_TAG}"], came: {lines}. Keep one.',
+        )
+    cell = found[0]
+    names = set()
+    for statement in ast.parse(cell.source).body:
+        at = cell.line + statement.lineno
+        try:
+            (target,) = statement.targets
+            ast.literal_eval(statement.value)
+            names.add(target.id)
+        except (AttributeError, ValueError):
+            raise _fail(
+                path,
+                at,
+                "expected only NAME = constant in the parameters cell, came "
+                f"{ast.unparse(statement)!r}. Move it into the next cell.",
+            ) from None
+    if "LANGUAGE" not in names:
+        raise _fail(path, cell.line, 'expected LANGUAGE = "en" in the parameters cell, came none. Add it.')

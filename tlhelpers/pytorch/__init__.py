@@ -1,0 +1,32 @@
+"""What is PyTorch's own: backbones, features, classifiers, training. `tlhelpers.tensorflow` has the same names."""
+
+from tlhelpers.pytorch.backbones import BACKBONES, Backbone, load_backbone
+from tlhelpers.pytorch.classifiers import (
+    build_classifier,
+    build_head,
+    count_parameters,
+    freeze,
+    load_classifier,
+    save_classifier,
+    unfreeze,
+)
+from tlhelpers.pytorch.features import extract_features, feature_maps, predict_proba
+from tlhelpers.pytorch.training import fit, set_seed
+
+__all__ = [
+    "BACKBONES",
+    "Backbone",
+    "build_classifier",
+    "build_head",
+    "count_parameters",
+    "extract_features",
+    "feature_maps",
+    "fit",
+    "freeze",
+    "load_backbone",
+    "load_classifier",
+    "predict_proba",
+    "save_classifier",
+    "set_seed",
+    "unfreeze",
+]

@@ -1,0 +1,199 @@
+"""Quizzes in both languages, shown with jupyterquiz, or as plain text where it is not installed.
+
+A file `tlhelpers/quizzes/NN_topic.yaml` holds the quizzes of one lesson, each a list of questions. Every text stands in
+both languages side by side, every answer says whether it is right and what there is to learn from it:
+
+    before:
+      - question: {en: What does a frozen backbone learn?, es: ¿Qué aprende una red base congelada?}
+        answers:
+          - answer: {en: Nothing, es: Nada}
+            correct: true
+            feedback: {en: Its weights stay as they are., es: Sus pesos quedan como están.}
+          - answer: {en: The new classes, es: Las clases nuevas}
+            correct: false
+            feedback: {en: The head learns them., es: Las aprende la cabeza.}
+
+A question with one right answer lets the learner pick one; with several, it asks for all of them.
+"""
+
+import html
+import random
+import re
+from importlib import resources
+from pathlib import Path
+
+import yaml
+
+from tlhelpers.errors import LessonError, UnknownNameError
+
+LANGUAGES = ("en", "es")
+WORDS = {
+    "en": {
+        "install": "To answer by clicking, install jupyterquiz: pip install jupyterquiz",
+        "trust": "Run this cell to answer by clicking.",
+    },
+    "es": {
+        "install": "Para responder con un clic, instale jupyterquiz: pip install jupyterquiz",
+        "trust": "Ejecute esta celda para responder con un clic.",
+    },
+}
+
+# jupyterquiz's own orange and its green on purple are hard to read; these keep 4.5:1 or more.
+COLOURS = {
+    "--jq-multiple-choice-bg": "#22344f",
+    "--jq-many-choice-bg": "#1f4a4a",
+    "--jq-mc-button-bg": "#fafafa",
+    "--jq-correct-color": "#0b6b1d",
+    "--jq-incorrect-color": "#a81414",
+    "--jq-text-color": "#ffffff",
+}
+MORE_STYLE = """
+#{id} .Quiz, #{id} .Feedback {{ font-size: 1.1em; line-height: 1.35; }}
+#{id} .MCButton {{ font-size: 1em; }}
+#{id} .Feedback.correct {{ color: #9bf0aa; }}
+#{id} .Feedback.incorrect {{ color: #ffc2c2; }}
+"""
+UNUSED_SCRIPTS = ("numeric.js", "string.js")  # 16 of 37 kB, for kinds of question that these files cannot hold
+
+
+def show_quiz(name: str, language: str = "en", folder: Path | None = None) -> None:
+    """Shows a quiz: clickable in a notebook, as plain text elsewhere or without jupyterquiz.
+
+    Args:
+        name: `FILE/KEY`, as in `01_cats_vs_dogs/before`.
+        language: `en` or `es`.
+        folder: Where the quiz files are; by default the package's own.
+
+    Raises:
+        UnknownNameError: No such quiz or language.
+        LessonError: The file breaks the rules above, for instance where a language is missing.
+    """
+    questions = load_quiz(name, language, folder)
+    plain = as_text(questions)
+    try:
+        import jupyterquiz
+    except ImportError:
+        print(f"{plain}\n\n{WORDS[language]['install']}")
+        return
+    _display(jupyterquiz, questions, f"{plain}\n\n{WORDS[language]['trust']}")
+
+
+def load_quiz(name: str, language: str, folder: Path | None = None) -> list[dict]:
+    """Reads a quiz, checked in both languages, in the form that jupyterquiz takes, in one language.
+
+    Raises:
+        UnknownNameError: No such quiz or language.
+        LessonError: The file breaks the rules of this module.
+    """
+    if language not in LANGUAGES:
+        raise UnknownNameError("language", language, LANGUAGES)
+    files = resources.files("tlhelpers") / "quizzes" if folder is None else Path(folder)
+    known = {Path(entry.name).stem: entry for entry in files.iterdir() if entry.name.endswith(".yaml")}
+    file, _, key = name.partition("/")
+    if file not in known:
+        raise UnknownNameError("quiz file", file, known)
+    place = f"quizzes/{file}.yaml"
+    try:
+        quizzes = yaml.safe_load(known[file].read_text(encoding="utf-8"))
+    except (ValueError, yaml.YAMLError) as error:
+        raise LessonError(
+            f"{place}: expected YAML, came: {error}. Put quotation marks around texts with `: `."
+        ) from None
+    if not isinstance(quizzes, dict):
+        raise LessonError(f"{place}: expected quizzes by name, such as `before:` and `after:`, came {quizzes!r}.")
+    if key not in quizzes:
+        raise UnknownNameError(f"quiz of {place}", key, quizzes)
+    place = f"{place}, {key}"
+    questions = _list_of_mappings(place, quizzes[key], "questions")
+    return [_question(f"{place}, question {number}", raw, language) for number, raw in enumerate(questions, 1)]
+
+
+def as_text(questions: list[dict]) -> str:
+    """The questions and their answers as plain text, without saying which answers are right."""
+    lines = []
+    for number, question in enumerate(questions, 1):
+        lines.append(f"{number}. {question['question']}")
+        lines += [
+            f"   {letter}) {answer['answer']}" for letter, answer in zip("abcdefgh", question["answers"], strict=False)
+        ]
+    return "\n".join(lines)
+
+
+def _question(place: str, raw: dict, language: str) -> dict:
+    _only_keys(place, raw, ("question", "answers"))
+    text = _text(place, raw, "question", language)
+    answers = []
+    for number, answer in enumerate(_list_of_mappings(place, raw.get("answers"), "answers"), 1):
+        where = f"{place}, answer {number}"
+        _only_keys(where, answer, ("answer", "correct", "feedback"))
+        if not isinstance(answer.get("correct"), bool):
+            raise LessonError(f"{where}: expected correct: true or false, came {answer.get('correct')!r}.")
+        texts = {key: _text(where, answer, key, language) for key in ("answer", "feedback")}
+        answers.append(texts | {"correct": answer["correct"]})
+    right = sum(answer["correct"] for answer in answers)
+    if not 0 < right < len(answers) <= 8:
+        raise LessonError(
+            f"{place}: expected right and wrong answers, 8 at most, came {right} right of {len(answers)}."
+        )
+    return {"question": text, "type": "multiple_choice" if right == 1 else "many_choice", "answers": answers}
+
+
+def _list_of_mappings(place: str, value, what: str) -> list[dict]:
+    if isinstance(value, list) and value and all(isinstance(entry, dict) for entry in value):
+        return value
+    raise LessonError(f"{place}: expected a list of {what}, each with its own keys, came {value!r}.")
+
+
+def _only_keys(place: str, raw: dict, known: tuple[str, ...]) -> None:
+    for key in raw:
+        if key not in known:
+            raise LessonError(f"{place}: {UnknownNameError('key', str(key), known)}")
+
+
+def _text(place: str, raw: dict, key: str, language: str) -> str:
+    """The text in one language, after a look that all languages are there."""
+    texts = raw.get(key)
+    for wanted in LANGUAGES:
+        if not isinstance(texts, dict) or not isinstance(texts.get(wanted), str) or not texts[wanted].strip():
+            raise LessonError(
+                f"{place}: expected {key}: {{en: a text, es: a text}}, and {wanted!r} is missing or no text "
+                f"(came {texts!r}). Write it beside the other language; quote numbers and words such as no."
+            )
+    return texts[language].strip()
+
+
+def _display(jupyterquiz, questions: list[dict], plain: str) -> None:
+    """Shows the quiz through jupyterquiz, with the plain text for viewers that run no scripts (GitHub, untrusted)."""
+    from IPython.display import display
+    from IPython.utils.capture import capture_output
+
+    state = random.getstate()  # jupyterquiz draws its element id from the global generator, which the lesson seeds
+    random.seed()
+    try:
+        with capture_output() as captured:
+            jupyterquiz.display_quiz(questions, shuffle_answers=False, max_width=800, colors=COLOURS)
+    finally:
+        random.setstate(state)
+    if len(captured.outputs) != 2:  # not in a notebook: nothing to click on
+        print(plain)
+        return
+    box, script = (output.data for output in captured.outputs)
+    name = re.search(r'id="(\w+)"', box["text/html"])[1]
+    shown = f'<pre id="{name}-plain">{html.escape(plain)}</pre>'
+    style = f"<style>{MORE_STYLE.format(id=name)}</style>"
+    remove = (
+        f'(function tidy() {{ const plain = document.getElementById("{name}-plain"); '
+        "if (plain) { plain.remove(); } else { setTimeout(tidy, 200); } })();\n"
+    )
+    display({"text/html": shown + style + box["text/html"], "text/plain": plain}, raw=True)
+    display({"application/javascript": remove + _shorten(script["application/javascript"])}, raw=True)
+
+
+def _shorten(script: str) -> str:
+    """jupyterquiz's script without the kinds of question that are not used, comment lines and indentation."""
+    folder = resources.files("jupyterquiz") / "js"
+    for name in UNUSED_SCRIPTS:
+        if (folder / name).is_file():
+            script = script.replace((folder / name).read_text(encoding="utf-8"), "")
+    lines = (line.strip() for line in script.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))

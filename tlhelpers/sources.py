@@ -1,0 +1,149 @@
+"""What can be fetched: data sets and ImageNet weights, with their addresses, sizes and checksums.
+
+The path of a file is its place in a classroom pack, in the cache's `downloads` folder, and in what
+`tlhelpers fetch --to` writes: the same everywhere.
+"""
+
+from dataclasses import dataclass
+
+from tlhelpers.errors import DataNotFoundError, UnknownNameError
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file that can be downloaded.
+
+    Attributes:
+        path: Its place in a pack, with forward slashes.
+        urls: Where it is, best first.
+        checksum: `"sha256:..."` or `"md5:..."`; the digest may be its beginning only, as in torchvision's file names.
+            None where the publisher states none.
+        size: Bytes; None where unknown.
+        stand_ins: Places in a pack of files that serve as well, such as a smaller selection.
+    """
+
+    path: str
+    urls: tuple[str, ...]
+    checksum: str | None = None
+    size: int | None = None
+    stand_ins: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The file's name without folders."""
+        return self.path.rsplit("/", 1)[-1]
+
+
+CATS_VS_DOGS = RemoteFile(
+    "cats_vs_dogs/kagglecatsanddogs_5340.zip",
+    (
+        "https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DEBA77B919F/kagglecatsanddogs_5340.zip",
+    ),
+    "sha256:b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9",
+    824_887_076,
+    ("cats_vs_dogs/kagglecatsanddogs_subset.zip",),
+)
+OXFORD_IMAGES = RemoteFile(
+    "oxford_iiit_pet/images.tar.gz",
+    (
+        "https://www.robots.ox.ac.uk/~vgg/data/pets/data/images.tar.gz",
+        "https://thor.robots.ox.ac.uk/~vgg/data/pets/images.tar.gz",
+    ),
+    "sha256:67195c5e1c01f1ab5f9b6a5d22b8c27a580d896ece458917e61d459337fa318d",
+    791_918_971,
+)
+OXFORD_ANNOTATIONS = RemoteFile(
+    "oxford_iiit_pet/annotations.tar.gz",
+    (
+        "https://www.robots.ox.ac.uk/~vgg/data/pets/data/annotations.tar.gz",
+        "https://thor.robots.ox.ac.uk/~vgg/data/pets/annotations.tar.gz",
+    ),
+    "md5:95a8c909bbe2e81eed6a22bccdf3f68f",
+)
+
+DATA_SETS: dict[str, tuple[RemoteFile, ...]] = {
+    "cats_vs_dogs": (CATS_VS_DOGS,),
+    "oxford_iiit_pet": (OXFORD_IMAGES, OXFORD_ANNOTATIONS),
+}
+ALIASES = {"oxford_pets_species": "oxford_iiit_pet", "oxford_pets_breeds": "oxford_iiit_pet"}
+
+_TORCHVISION = "https://download.pytorch.org/models/"
+_KERAS = "https://storage.googleapis.com/tensorflow/keras-applications/"
+
+
+def _weights(folder_url: str, file: str, checksum: str | None) -> RemoteFile:
+    return RemoteFile(f"weights/{file}", (folder_url + file,), checksum)
+
+
+# torchvision: the first recipe's weights (IMAGENET1K_V1) also where a later one scores higher on ImageNet itself. They
+# are those that Keras has too, and they transfer better with a frozen backbone.
+# Keras: without the classifier on top. It states no checksum for the two MobileNets.
+WEIGHTS: dict[tuple[str, str], RemoteFile] = {
+    ("vgg16", "pytorch"): _weights(_TORCHVISION, "vgg16-397923af.pth", "sha256:397923af"),
+    ("resnet18", "pytorch"): _weights(_TORCHVISION, "resnet18-f37072fd.pth", "sha256:f37072fd"),
+    ("resnet50", "pytorch"): _weights(_TORCHVISION, "resnet50-0676ba61.pth", "sha256:0676ba61"),
+    ("mobilenet_v2", "pytorch"): _weights(_TORCHVISION, "mobilenet_v2-b0353104.pth", "sha256:b0353104"),
+    ("efficientnet_b0", "pytorch"): _weights(
+        _TORCHVISION, "efficientnet_b0_rwightman-7f5810bc.pth", "sha256:7f5810bc"
+    ),
+    ("vgg16", "tensorflow"): _weights(
+        _KERAS + "vgg16/",
+        "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        "md5:6d6bbae143d832006294945121d1f1fc",
+    ),
+    ("resnet50", "tensorflow"): _weights(
+        _KERAS + "resnet/",
+        "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
+        "md5:4d473c1dd8becc155b73f8504c6f6626",
+    ),
+    ("mobilenet", "tensorflow"): _weights(_KERAS + "mobilenet/", "mobilenet_1_0_224_tf_no_top.h5", None),
+    ("mobilenet_v2", "tensorflow"): _weights(
+        _KERAS + "mobilenet_v2/", "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5", None
+    ),
+    ("efficientnet_b0", "tensorflow"): _weights(
+        "https://storage.googleapis.com/keras-applications/",
+        "efficientnetb0_notop.h5",
+        "md5:50bc09e76180e00e4465e1a485ddc09d",
+    ),
+}
+
+
+def fetchable_names() -> list[str]:
+    """All names that `fetch` knows: data sets, and `backbone-framework` for weights."""
+    return [*DATA_SETS, *ALIASES, *(f"{backbone}-{framework}" for backbone, framework in WEIGHTS)]
+
+
+def files_of(name: str) -> tuple[RemoteFile, ...]:
+    """The files of a data set or of weights, such as `"cats_vs_dogs"` or `"resnet50-pytorch"`.
+
+    Raises:
+        UnknownNameError: there is nothing of that name.
+    """
+    name = ALIASES.get(name, name)
+    if name in DATA_SETS:
+        return DATA_SETS[name]
+    backbone, _, framework = name.rpartition("-")
+    if (backbone, framework) in WEIGHTS:
+        return (WEIGHTS[backbone, framework],)
+    raise UnknownNameError("data set or weights", name, fetchable_names())
+
+
+def weights_file(backbone: str, framework: str) -> RemoteFile:
+    """The ImageNet weights of a backbone for `"pytorch"` or `"tensorflow"`.
+
+    Raises:
+        UnknownNameError: no such framework, or no framework has such a backbone.
+        DataNotFoundError: only the other framework has published weights for it.
+    """
+    frameworks = sorted({framework for _, framework in WEIGHTS})
+    if framework not in frameworks:
+        raise UnknownNameError("framework", framework, frameworks)
+    if (backbone, framework) in WEIGHTS:
+        return WEIGHTS[backbone, framework]
+    if backbone not in {known for known, _ in WEIGHTS}:
+        raise UnknownNameError("backbone with ImageNet weights", backbone, {b for b, f in WEIGHTS if f == framework})
+    known = ", ".join(sorted(b for b, f in WEIGHTS if f == framework))
+    raise DataNotFoundError(
+        f"No server offers ImageNet weights of {backbone!r} for {framework}. Take one of: {known}; or name a file of "
+        "weights that you have."
+    )

@@ -1,0 +1,33 @@
+"""What is TensorFlow's own: backbones, features, classifiers, training. `tlhelpers.pytorch` has the same names."""
+
+from tlhelpers.tensorflow import quiet_start  # noqa: F401  isort: skip  (before anything imports TensorFlow)
+from tlhelpers.tensorflow.backbones import BACKBONES, Backbone, load_backbone
+from tlhelpers.tensorflow.classifiers import (
+    build_classifier,
+    build_head,
+    count_parameters,
+    freeze,
+    load_classifier,
+    save_classifier,
+    unfreeze,
+)
+from tlhelpers.tensorflow.features import extract_features, feature_maps, predict_proba
+from tlhelpers.tensorflow.training import fit, set_seed
+
+__all__ = [
+    "BACKBONES",
+    "Backbone",
+    "build_classifier",
+    "build_head",
+    "count_parameters",
+    "extract_features",
+    "feature_maps",
+    "fit",
+    "freeze",
+    "load_backbone",
+    "load_classifier",
+    "predict_proba",
+    "save_classifier",
+    "set_seed",
+    "unfreeze",
+]
