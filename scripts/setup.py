@@ -23,7 +23,7 @@ ASK = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"
 
 
 def version_of(python):
-    """The version of an interpreter that can make environments, as (3, 12); None where it does not run or lacks venv."""
+    """The version of an interpreter that can make environments, as (3, 12); None where it fails or lacks venv."""
     try:
         answer = subprocess.run([python, "-c", ASK], capture_output=True, text=True, timeout=60)
         return tuple(int(part) for part in answer.stdout.split(".")) if answer.returncode == 0 else None
@@ -86,6 +86,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--extras", default=EXTRAS, help=f"what to install, by default {EXTRAS}")
     extras = parser.parse_args().extras
+    unknown = set(extras.split(",")) - set(EXTRAS.split(","))
+    if unknown:
+        parser.error(f"expected extras among {EXTRAS}, separated by commas, came {', '.join(sorted(unknown))!r}")
     STAMP.unlink(missing_ok=True)
     try:
         install(make_venv(), extras)

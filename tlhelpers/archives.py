@@ -1,6 +1,8 @@
 """Reads the members of an archive (zip, tar.gz) or of a folder one after the other, without unpacking anything."""
 
+import bz2
 import contextlib
+import gzip
 import hashlib
 import lzma
 import os
@@ -12,6 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from tlhelpers.errors import BrokenArchiveError
 
@@ -35,10 +38,12 @@ class Member:
     Attributes:
         name: Its path in the archive, with forward slashes, in Unicode's composed form on every system.
         data: Its bytes; None where it is larger than `MAX_FILE_BYTES` and was not read.
+        error: Why the system would not let it be read; empty when it did.
     """
 
     name: str
     data: bytes | None
+    error: str = ""
 
 
 def read_members(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> Iterator[Member]:
@@ -114,21 +119,34 @@ def _read_zip(path: Path, wanted: Callable[[str], bool]) -> Iterator[Member]:
 
 
 def _read_tar(path: Path, wanted: Callable[[str], bool]) -> Iterator[Member]:
-    # "r|*" reads once from beginning to end: "r:*" would go through the whole of a compressed file to list it first.
-    with tarfile.open(path, "r|*") as archive:
-        for info in archive:
-            _refuse_outside(path, info.name)
-            if info.issym() or info.islnk():
-                _refuse_link(path, info.name)
-            if not info.isfile():
-                continue
-            name = _tidy(info.name)
-            if not wanted(name):
-                yield Member(name, b"")
-            elif info.size > MAX_FILE_BYTES:
-                yield Member(name, None)
-            else:
-                yield Member(name, archive.extractfile(info).read())
+    with _unpacked(path) as stream:
+        # "r|" reads once from beginning to end: "r:" would go through the whole of a compressed file to list it first.
+        with tarfile.open(fileobj=stream, mode="r|") as archive:
+            for info in archive:
+                _refuse_outside(path, info.name)
+                if info.issym() or info.islnk():
+                    _refuse_link(path, info.name)
+                if not info.isfile():
+                    continue
+                name = _tidy(info.name)
+                if not wanted(name):
+                    yield Member(name, b"")
+                elif info.size > MAX_FILE_BYTES:
+                    yield Member(name, None)
+                else:
+                    yield Member(name, archive.extractfile(info).read())
+        while stream.read(1 << 20):  # to the very end, where gzip keeps the checksum of the whole
+            pass
+
+
+def _unpacked(path: Path) -> BinaryIO:
+    """A tar's bytes; not by tarfile's own `"r|gz"`, which does not look at gzip's checksum."""
+    with open(path, "rb") as file:
+        begins = file.read(6)
+    for magic, opener in ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\0", lzma.open)):
+        if begins.startswith(magic):
+            return opener(path, "rb")
+    return open(path, "rb")
 
 
 def _read_folder(path: Path, wanted: Callable[[str], bool]) -> Iterator[Member]:
@@ -140,8 +158,8 @@ def _read_folder(path: Path, wanted: Callable[[str], bool]) -> Iterator[Member]:
                 yield Member(name, None)
             else:
                 yield Member(name, file.read_bytes())
-        except OSError:  # no permission, or a link that leads nowhere: the audit lists it as empty
-            yield Member(name, b"")
+        except OSError as error:  # no permission, or a link that leads nowhere
+            yield Member(name, b"", error.strerror or str(error))
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tlhelpers import __version__
 from tlhelpers import doctor_probes as probes
+from tlhelpers.paths import CACHE_VARIABLE, DATA_VARIABLE
 
 FRAMEWORKS = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}
 PYTHONS = ((3, 10), (3, 13))
@@ -45,8 +46,9 @@ def examine(timeout: float = 120) -> dict:
     with ThreadPoolExecutor(len(FRAMEWORKS)) as pool:
         answers = pool.map(lambda name: probes.ask_framework(name, timeout), FRAMEWORKS)
         frameworks = dict(zip(FRAMEWORKS, answers, strict=True))
-    data = os.environ.get("TLHELPERS_DATA")
+    data = os.environ.get(DATA_VARIABLE, "").strip()
     cache = _cache_path()
+    places = [*([Path(data).expanduser()] if data else []), cache / "downloads"]
     report = {
         "tlhelpers": __version__,
         "python": {"version": platform.python_version(), "executable": sys.executable},
@@ -58,7 +60,8 @@ def examine(timeout: float = 120) -> dict:
         "data_folder": probes.look_at_folder(Path(data), size=False) if data else None,
         "cache_folder": probes.look_at_folder(cache, size=True),
         "embedded_weights": [file.name for file in sorted(WEIGHTS.glob("*.safetensors"))],
-        "data": probes.find_data([*([Path(data).expanduser()] if data else []), cache]),
+        "data": probes.find_data(places),
+        "weights": probes.find_weights(places),
     }
     report["problems"] = list_problems(report)
     report["lesson_can_run"] = not any(problem["stops"] for problem in report["problems"])
@@ -90,8 +93,9 @@ def as_text(report: dict) -> str:
     lines += [f"  {'cache':<11}{_folder_line(report['cache_folder'], '')}", "", "Data and weights"]
     lines.append("  drawn_pets: drawn when asked for, always there")
     lines.append(f"  embedded weights: {', '.join(report['embedded_weights']) or 'missing'}")
-    absent = "not here (tlhelpers fetch brings it; the default lesson does without)"
-    lines += [f"  {name}: {place or absent}" for name, place in report["data"].items()]
+    lines.append(f"  more weights: {', '.join(report['weights']) or 'none; the default lesson needs none'}")
+    absent = "not here; the default lesson needs no photos, and this brings them: tlhelpers fetch"
+    lines += [f"  {name}: {place or f'{absent} {name}'}" for name, place in report["data"].items()]
     lines += ["", "Problems" if report["problems"] else "No problems."]
     for problem in report["problems"]:
         mark = "stops the lesson" if problem["stops"] else "the lesson runs all the same"
@@ -156,14 +160,14 @@ def _folder_problems(report: dict):
 
 def _cache_path() -> Path:
     """Where the cache is or would be; made without asking `tlhelpers.paths`, which would create it."""
-    named = os.environ.get("TLHELPERS_CACHE")
+    named = os.environ.get(CACHE_VARIABLE, "").strip()
     if named:
         return Path(named).expanduser()
     try:
         import platformdirs
     except ImportError:  # reported as a missing package
         return Path.home() / ".cache" / "tlhelpers"
-    return Path(platformdirs.user_cache_dir("tlhelpers"))
+    return Path(platformdirs.user_cache_dir("tlhelpers", appauthor=False))
 
 
 def _pip(extra: str, option: str = "") -> str:

@@ -15,6 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tlhelpers.sources import DATA_SETS
+
 PROGRAMS = {
     "pytorch": """
 import torch
@@ -39,11 +41,6 @@ found["problem"] = None
 """,
 }
 MODULES = {"pytorch": "torch", "tensorflow": "tensorflow"}
-PACK_FILES = {  # what a lesson may ask for: where the classroom pack and the cache keep it
-    "cats_vs_dogs": ("cats_vs_dogs/kagglecatsanddogs*.zip",),
-    "oxford_iiit_pet": ("oxford_iiit_pet/images.tar.gz", "oxford_iiit_pet/annotations.tar.gz"),
-    "MobileNet weights": ("weights/mobilenet*",),
-}
 BYTECODE_SAMPLE = 200  # files of a package; enough to tell "compiled" from "whatever was imported so far"
 
 
@@ -136,12 +133,19 @@ def look_at_folder(folder: Path, *, size: bool) -> dict:
 
 
 def find_data(folders: list[Path]) -> dict[str, str | None]:
-    """The folder in which each data set and weights file of the pack lies; None where it is in none of them."""
+    """The folder in which each data set lies, the first of these; None where one of its files is in none of them."""
     found: dict[str, str | None] = {}
-    for name, patterns in PACK_FILES.items():
-        places = [folder for folder in folders if all(any(folder.glob(pattern)) for pattern in patterns)]
-        found[name] = str(places[0]) if places else None
+    for name, files in DATA_SETS.items():
+        ways = [(file.path, *file.stand_ins) for file in files]
+        places = [next((f for f in folders if any((f / way).is_file() for way in any_of)), None) for any_of in ways]
+        found[name] = str(places[0]) if all(places) else None
     return found
+
+
+def find_weights(folders: list[Path]) -> list[str]:
+    """The weights files of backbones in the folders, by name; those that the package brings are not among them."""
+    found = {file.name for folder in folders for file in (folder / "weights").glob("*") if file.is_file()}
+    return sorted(name for name in found if not name.startswith("."))
 
 
 def compiled_fraction(module: str) -> float | None:

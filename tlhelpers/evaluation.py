@@ -109,7 +109,7 @@ def describe_difference(difference: Estimate, language: str = "en") -> str:
 
 
 def linear_probe(
-    features: np.ndarray, labels: np.ndarray, test_features: np.ndarray, *, strength: float = 0.01
+    features: np.ndarray, labels: np.ndarray, test_features: np.ndarray, *, strength: float = 0.1
 ) -> np.ndarray:
     """Logistic regression on standardised features: what a frozen backbone knows, with nothing else trained.
 

@@ -31,9 +31,7 @@ def fetch(name: str, *, to: Path | str | None = None, progress: bool = True) -> 
     return [_bring(file, name, to, progress) for file in files_of(name)]
 
 
-def fetch_weights(
-    backbone_name: str, framework: str, *, to: Path | str | None = None, progress: bool = True
-) -> Path:
+def fetch_weights(backbone_name: str, framework: str, *, to: Path | str | None = None, progress: bool = True) -> Path:
     """The file of a backbone's ImageNet weights; arguments and errors as for `fetch`.
 
     Args:
@@ -89,13 +87,14 @@ def _place_in_pack(file: RemoteFile, found: Path | None, pack: Path) -> Path:
 def _not_found(file: RemoteFile, name: str, why: str) -> str:
     sought = "\n".join(f"  {folder / file.path}" for folder in _local_folders())
     unset = "" if data_folder() else f" ({DATA_VARIABLE} is not set)"
+    embedded = 'BACKBONE = "mini_resnet"' if file.path.startswith("weights/") else 'DATASET = "drawn_pets"'
     return (
         f"{file.name} is neither on this machine nor to be had from the network.\n"
         f"Sought{unset}:\n{sought}\n"
         f"Asked for: {why}\n"
         f"What to do: on a machine with a network, run `tlhelpers fetch {name} --to FOLDER`, bring the folder here and "
         f"set {DATA_VARIABLE} to it; or put the file in the folder that {CACHE_VARIABLE} names, at the place above; "
-        'or use the drawn pictures, which need no download: DATASET = "drawn_pets".'
+        f"or use what comes with the package: {embedded}."
     )
 
 

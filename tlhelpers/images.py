@@ -5,7 +5,6 @@ The fast path gives the same pixels when decoding, and differs by at most one gr
 """
 
 import io
-import warnings
 from functools import cache
 from pathlib import Path
 
@@ -37,10 +36,8 @@ def open_image(data: bytes) -> Image.Image:
     if not data:
         raise ImageError("empty", "no bytes")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # we have our own bound
-            image = Image.open(io.BytesIO(data), formats=_formats())
-    except Image.DecompressionBombError as error:
+        image = Image.open(io.BytesIO(data), formats=_formats())
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # the latter by a strict filter
         raise ImageError("too large", str(error)) from error
     except Exception as error:
         known = _looks_like_image(data)
@@ -137,10 +134,8 @@ def _decode_plain_jpeg(image: Image.Image, data: bytes) -> np.ndarray | None:
 
 def _decode_with_pillow(image: Image.Image) -> Image.Image:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image.load()  # the first frame, where there are several
-            return _to_rgb(ImageOps.exif_transpose(image))
+        image.load()  # the first frame, where there are several
+        return _to_rgb(ImageOps.exif_transpose(image))
     except Exception as error:  # decoders raise whatever they meet in a damaged file
         cut = isinstance(error, EOFError) or "truncated" in str(error).lower()
         raise ImageError("truncated" if cut else "unreadable", str(error) or type(error).__name__) from error
@@ -170,7 +165,7 @@ def _scale_deep(image: Image.Image) -> Image.Image:
 
 
 def _orientation(image: Image.Image) -> int:
-    if "exif" not in image.info:
+    if "exif" not in image.info and "xmp" not in image.info:
         return 1
     try:
         return image.getexif().get(_ORIENTATION, 1)
@@ -209,9 +204,14 @@ def _fast_resizer():
     bilinear = ResizeAlg.convolution(FilterType.bilinear)
 
     def resize(pixels: np.ndarray, box: tuple[float, float, float, float], size: int) -> np.ndarray:
+        left, top, side, _ = box
+        # Only what is cut out, and as far around it as the filter reaches, has to be copied.
+        reach = max(side / size, 1.0) + 1
+        x, y = max(int(left - reach), 0), max(int(top - reach), 0)
+        pixels = pixels[y : int(top + side + reach) + 1, x : int(left + side + reach) + 1]
         source = ImageData(pixels.shape[1], pixels.shape[0], PixelType.U8x3, pixels.tobytes())
         result = ImageData(size, size, PixelType.U8x3)
-        options = ResizeOptions(resize_alg=bilinear, crop_box=CropBox(*box))
+        options = ResizeOptions(resize_alg=bilinear, crop_box=CropBox(left - x, top - y, side, side))
         Resizer().resize(source, result, options)
         return np.frombuffer(result.get_buffer(), np.uint8).reshape(size, size, 3)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 
 from tlhelpers.errors import ParameterError, TlhelpersError
-from tlhelpers.lessons import PARAMETERS_TAG, strip_magics
+from tlhelpers.lessons import LESSON_NAME, PARAMETERS_TAG, strip_magics
 from tlhelpers.paths import atomic_path
 
 CELL_SECONDS = 3600  # a cell that takes longer hangs
@@ -67,7 +67,7 @@ def run(
         NotebookFailedError: A cell failed; the message names cell and exception.
     """
     notebook, output = Path(notebook).resolve(), Path(output).resolve()
-    values = (read_params(params_file) if params_file else {}) | (parameters or {})
+    values = (read_params(params_file, notebook) if params_file else {}) | (parameters or {})
     check_parameters(notebook, values)
     output.parent.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
@@ -113,8 +113,10 @@ def read_parameters(notebook: Path) -> dict[str, str]:
     return found
 
 
-def read_params(path: Path) -> dict:
-    """Reads a YAML file of parameters.
+def read_params(path: Path, notebook: Path) -> dict:
+    """Reads a YAML file of parameters for a notebook.
+
+    A key that is a lesson's name, as `01_cats_vs_dogs:`, holds parameters that only this lesson's notebooks get.
 
     Raises:
         ParameterError: No such file, no YAML, or no mapping of names to values.
@@ -127,6 +129,12 @@ def read_params(path: Path) -> dict:
         return {}
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise ParameterError(f"{path}: expected lines `NAME: value`, came {values!r}. Write one parameter a line.")
+    lessons = {key: values.pop(key) for key in list(values) if LESSON_NAME.fullmatch(key)}
+    for lesson, own in lessons.items():
+        if not isinstance(own, dict):
+            raise ParameterError(f"{path}: expected parameters below {lesson}:, came {own!r}. Indent them below it.")
+        if Path(notebook).stem.startswith(f"{lesson}_"):
+            values |= own
     return values
 
 

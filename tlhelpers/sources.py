@@ -36,9 +36,7 @@ class RemoteFile:
 
 CATS_VS_DOGS = RemoteFile(
     "cats_vs_dogs/kagglecatsanddogs_5340.zip",
-    (
-        "https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DEBA77B919F/kagglecatsanddogs_5340.zip",
-    ),
+    ("https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DEBA77B919F/kagglecatsanddogs_5340.zip",),
     "sha256:b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9",
     824_887_076,
     ("cats_vs_dogs/kagglecatsanddogs_subset.zip",),
@@ -83,9 +81,7 @@ WEIGHTS: dict[tuple[str, str], RemoteFile] = {
     ("resnet18", "pytorch"): _weights(_TORCHVISION, "resnet18-f37072fd.pth", "sha256:f37072fd"),
     ("resnet50", "pytorch"): _weights(_TORCHVISION, "resnet50-0676ba61.pth", "sha256:0676ba61"),
     ("mobilenet_v2", "pytorch"): _weights(_TORCHVISION, "mobilenet_v2-b0353104.pth", "sha256:b0353104"),
-    ("efficientnet_b0", "pytorch"): _weights(
-        _TORCHVISION, "efficientnet_b0_rwightman-7f5810bc.pth", "sha256:7f5810bc"
-    ),
+    ("efficientnet_b0", "pytorch"): _weights(_TORCHVISION, "efficientnet_b0_rwightman-7f5810bc.pth", "sha256:7f5810bc"),
     ("vgg16", "tensorflow"): _weights(
         _KERAS + "vgg16/",
         "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",

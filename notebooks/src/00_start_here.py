@@ -191,6 +191,7 @@ with_features = accuracy(data.val.labels, linear_probe(features, few.labels, val
 # ¿Es mérito de las características? Que el mismo método sencillo aprenda de los puros píxeles de las mismas veinte
 # imágenes.
 
+
 # %%
 def flat(images):
     return images.reshape(len(images), -1) / 255
@@ -199,8 +200,7 @@ def flat(images):
 with_pixels = accuracy(data.val.labels, linear_probe(flat(few.images), few.labels, flat(data.val.images)))
 names = {"en": ("features of the backbone", "bare pixels"), "es": ("características de la red", "puros píxeles")}
 results = {
-    name: wilson_interval(value, len(data.val))
-    for name, value in zip(names[LANGUAGE], (with_features, with_pixels))
+    name: wilson_interval(value, len(data.val)) for name, value in zip(names[LANGUAGE], (with_features, with_pixels))
 }
 ax = plots.plot_estimates(results, language=LANGUAGE)
 

@@ -46,6 +46,7 @@ def make_report(**changes):
         "cache_folder": folder,
         "embedded_weights": ["mini_resnet.safetensors"],
         "data": {},
+        "weights": [],
     }
     return healthy | changes
 
@@ -134,16 +135,25 @@ def test_a_cache_that_cannot_be_written_stops_the_lesson(tmp_path, monkeypatch):
     assert "TLHELPERS_CACHE" in problem["mend"]
 
 
-def test_data_are_found_in_the_pack_only_when_complete(tmp_path):
-    (tmp_path / "oxford_iiit_pet").mkdir()
-    (tmp_path / "oxford_iiit_pet" / "images.tar.gz").write_bytes(b"x")
-    (tmp_path / "cats_vs_dogs").mkdir()
-    (tmp_path / "cats_vs_dogs" / "kagglecatsanddogs_5340.zip").write_bytes(b"x")
-    found = doctor_probes.find_data([tmp_path / "absent", tmp_path])
-    assert found["cats_vs_dogs"] == str(tmp_path)
-    assert found["oxford_iiit_pet"] is None
-    (tmp_path / "oxford_iiit_pet" / "annotations.tar.gz").write_bytes(b"x")
-    assert doctor_probes.find_data([tmp_path])["oxford_iiit_pet"] == str(tmp_path)
+def test_data_are_found_only_when_complete(tmp_path):
+    pack, downloads = tmp_path / "pack", tmp_path / "downloads"
+    for path in (pack / "oxford_iiit_pet/images.tar.gz", pack / "cats_vs_dogs/kagglecatsanddogs_subset.zip"):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"x")
+    folders = [tmp_path / "absent", pack, downloads]
+    assert doctor_probes.find_data(folders) == {"cats_vs_dogs": str(pack), "oxford_iiit_pet": None}
+    (downloads / "oxford_iiit_pet").mkdir(parents=True)
+    (downloads / "oxford_iiit_pet" / "annotations.tar.gz").write_bytes(b"x")
+    assert doctor_probes.find_data(folders)["oxford_iiit_pet"] == str(pack)
+
+
+def test_weights_of_pack_and_cache_are_listed(tmp_path):
+    for name in ("pack/weights/b.safetensors", "downloads/weights/a.h5", "downloads/weights/.a.part-1"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    found = doctor_probes.find_weights([tmp_path / "pack", tmp_path / "downloads", tmp_path / "absent"])
+    assert found == ["a.h5", "b.safetensors"]
 
 
 def test_bytecode_is_counted_file_by_file(fake_modules):

@@ -2,6 +2,7 @@
 
 import os
 import re
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -93,7 +94,7 @@ def test_a_file_that_holds_no_parameters_is_refused(tmp_path, text):
     path = tmp_path / "params.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ParameterError, match=r"params\.yaml: expected"):
-        runner.read_params(path)
+        runner.read_params(path, Path("01_tiny_pytorch.ipynb"))
 
 
 def test_a_notebook_without_a_parameters_cell_and_a_file_that_is_none_are_refused(make, tmp_path):
@@ -166,3 +167,17 @@ def test_html_holds_images_and_formulas_and_asks_the_network_for_nothing(make, t
         r"""<(?:script|link|img|iframe)[^>]+(?:src|href)=["'](?!data:)([^"']+)|import\(([^)]+)\)""", page
     )
     assert loaded == []
+
+
+def test_a_lesson_gets_its_own_section_and_no_other(tmp_path):
+    params = tmp_path / "p.yaml"
+    params.write_text("SEED: 1\n01_tiny: {SEED: 2}\n02_other: {UNKNOWN: 3}\n", encoding="utf-8")
+    assert runner.read_params(params, Path("01_tiny_pytorch.ipynb")) == {"SEED": 2}
+    assert runner.read_params(params, Path("03_more_tensorflow.ipynb")) == {"SEED": 1}
+
+
+def test_a_section_that_holds_no_parameters_is_refused(tmp_path):
+    params = tmp_path / "p.yaml"
+    params.write_text("01_tiny: 3\n", encoding="utf-8")
+    with pytest.raises(ParameterError, match="below 01_tiny"):
+        runner.read_params(params, Path("01_tiny_pytorch.ipynb"))

@@ -78,9 +78,9 @@ def run_all(
     """
     notebooks, done, failures = list(notebooks), [] if done is None else done, []
     params_file, parameters = options.get("params_file"), options.get("parameters")
-    values = (runner.read_params(params_file) if params_file else {}) | (parameters or {})
     for notebook in notebooks:
-        runner.check_parameters(notebook, values)
+        values = runner.read_params(params_file, notebook) if params_file else {}
+        runner.check_parameters(notebook, values | (parameters or {}))
     for notebook in notebooks:
         output = output_path(notebook, out)
         try:

@@ -51,7 +51,7 @@ def _tail(f: Factors, sheet: Sheet, pen: Pen, x: float, y: float, rise: float, r
     sheet.shape(pen, ruffle(stroke(points, widths), 0.02 + 0.05 * f.fur, rng), colour, TAIL)
     sheet.shape(pen, stroke(points[-2:], widths[-2:]), tip, TAIL)
     if f.tail == "pompon":
-        sheet.shape(pen, ruffle(smooth(ellipse(*points[-1], 0.3, 0.3)), 0.06, rng), colour, TAIL)
+        sheet.shape(pen, ruffle(ellipse(*points[-1], 0.3, 0.3), 0.06, rng), colour, TAIL)
 
 
 def _shoulders(f: Factors, sheet: Sheet, pen: Pen, rng) -> None:
@@ -67,7 +67,7 @@ def _sitting(f: Factors, sheet: Sheet, pen: Pen, rng) -> None:
     _trunk(f, sheet, pen, smooth(mirrored(half)) * (wide, tall), (-1.1, 0.5, 1.1, 3.1 * tall), rng)
     for s in (-1, 1):
         haunch = ellipse(s * 0.78 * wide, 2.55 * tall, 0.36, 0.46)
-        sheet.shape(pen, ruffle(smooth(haunch), 0.02 + 0.06 * f.fur, rng), f.coat, HAUNCH)
+        sheet.shape(pen, ruffle(haunch, 0.02 + 0.06 * f.fur, rng), f.coat, HAUNCH)
         sheet.shape(pen, ellipse(s * 0.85 * wide, 2.98 * tall, 0.3, 0.14), limb_colour(f), HAUNCH)
     for s in (-1, 1):
         _leg(f, sheet, pen, [(s * 0.3, 1.7 * tall), (s * 0.3, 2.4 * tall), (s * 0.31, 3.02 * tall)], 0.38)
@@ -77,7 +77,7 @@ def _lying(f: Factors, sheet: Sheet, pen: Pen, rng) -> None:
     _tail(f, sheet, pen, 3.5, 1.5, rng.uniform(-0.15, 0.25), rng)
     outline = [(-0.3, 0.5), (0.9, 0.3), (2.3, 0.25), (3.4, 0.6), (3.75, 1.25), (3.3, 1.75), (1.5, 1.8), (-0.1, 1.7)]
     _trunk(f, sheet, pen, smooth(outline), (-0.4, 0.3, 3.8, 1.8), rng)
-    sheet.shape(pen, ruffle(smooth(ellipse(3.0, 1.2, 0.62, 0.55)), 0.02 + 0.06 * f.fur, rng), f.coat, HAUNCH)
+    sheet.shape(pen, ruffle(ellipse(3.0, 1.2, 0.62, 0.55), 0.02 + 0.06 * f.fur, rng), f.coat, HAUNCH)
     _leg(f, sheet, pen, [(3.1, 1.62), (2.6, 1.72), (2.25, 1.74)], 0.3, HAUNCH)
     _leg(f, sheet, pen, [(1.0, 1.4), (0.3, 1.65), (-0.4, 1.7)], 0.36)
     _leg(f, sheet, pen, [(1.2, 1.5), (0.5, 1.8), (-0.1, 1.85)], 0.36)
@@ -89,7 +89,17 @@ def _standing(f: Factors, sheet: Sheet, pen: Pen, rng) -> None:
     _tail(f, sheet, pen, 3.75, 0.95, rng.uniform(0.5, 1.3), rng)
     _leg(f, sheet, pen, [(1.25, 1.5), (1.3, 2.1), (1.3, ground - 0.12)], 0.34, FAR)
     _leg(f, sheet, pen, [(3.2, 1.4), (3.2, 2.1), (3.05, ground - 0.12)], 0.34, FAR)
-    outline = [(-0.1, 0.3), (0.9, 0.5), (2.4, 0.5), (3.7, 0.6), (3.98, 1.1), (3.65, 1.7), (2.6, tuck), (1.2, 1.9), (0.1, 1.5)]
+    outline = [
+        (-0.1, 0.3),
+        (0.9, 0.5),
+        (2.4, 0.5),
+        (3.7, 0.6),
+        (3.98, 1.1),
+        (3.65, 1.7),
+        (2.6, tuck),
+        (1.2, 1.9),
+        (0.1, 1.5),
+    ]
     _trunk(f, sheet, pen, smooth(outline), (-0.2, 0.4, 4.0, 1.9), rng)
     _leg(f, sheet, pen, [(0.75, 1.5), (0.72, 2.1), (0.75, ground)], 0.36)
     _leg(f, sheet, pen, [(3.5, 1.3), (3.75, 2.05), (3.6, ground)], 0.38)

@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw
 
 from tlhelpers.drawn_pets.factors import Colour, Factors
 from tlhelpers.drawn_pets.shapes import Pen, ellipse, mirrored, ruffle, smooth, stroke
@@ -15,7 +15,7 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom, in radii of
 def muzzle_colour(f: Factors) -> Colour:
     """The colour around nose and mouth."""
     return {
-        "points": mix(f.coat, f.second, 0.55 if f.species == "cat" else 1.0),
+        "points": mix(f.coat, f.second, 0.62 if f.species == "cat" else 1.0),
         "saddle": mix(f.coat, f.second, 0.75),
         "tuxedo": f.third,
         "husky": f.third,
@@ -48,12 +48,11 @@ def tail_colour(f: Factors) -> Colour:
 
 def head_coat(f: Factors, pen: Pen, side: int, rng: np.random.Generator) -> Image.Image:
     """A picture of `side` pixels, out of which the head is cut."""
-    coat = Image.new("RGB", (side, side), f.coat)
-    draw = ImageDraw.Draw(coat)
+    coat, draw, pen = _cloth(f, pen, side)
     middle = 0.55 * math.sin(f.yaw)  # where the line between the eyes lies when the head is turned
     blaze = [(0.0, -1.0), (0.1, -0.6), (0.14, -0.1), (0.5, 0.35), (0.7, 0.8), (0.4, 1.4), (0.0, 1.5)]
     if f.marking == "points":
-        wide, depth = (0.5, 0.7) if f.species == "cat" else (0.75, 1.0)
+        wide, depth = (0.52, 0.85) if f.species == "cat" else (0.75, 1.0)
         for size, share in ((1.0, 0.3 * depth), (0.75, 0.7 * depth)):
             pen.fill(draw, ellipse(middle, 0.32, wide * size, 0.8 * size), mix(f.coat, f.second, share))
     elif f.marking == "tuxedo":
@@ -79,13 +78,12 @@ def head_coat(f: Factors, pen: Pen, side: int, rng: np.random.Generator) -> Imag
         _spots(f, draw, pen, (-1.1, -1.0, 1.1, 0.9), 14, 0.09, rng)
         if f.species == "cat":
             _tabby_face(f, draw, pen, middle, rng)
-    return coat.filter(ImageFilter.BoxBlur(0.03 * pen.radius))
+    return coat.resize((side, side), Image.Resampling.BILINEAR)
 
 
 def body_coat(f: Factors, pen: Pen, side: int, box: Box, rng: np.random.Generator) -> Image.Image:
     """A picture of `side` pixels, out of which the trunk is cut; `box` is where the trunk lies."""
-    coat = Image.new("RGB", (side, side), f.coat)
-    draw = ImageDraw.Draw(coat)
+    coat, draw, pen = _cloth(f, pen, side)
     left, top, right, bottom = box
     width, height = right - left, bottom - top
     if f.marking == "tabby":
@@ -107,7 +105,13 @@ def body_coat(f: Factors, pen: Pen, side: int, box: Box, rng: np.random.Generato
         pen.fill(draw, ellipse(left + 0.5 * width, bottom, 0.5 * width, 0.22 * height), f.third)
     elif f.marking in ("plain", "points", "saddle"):
         pen.fill(draw, ellipse(0, top + 0.4 * height, 0.42, 0.5 * height), mix(f.coat, f.third, 0.4))
-    return coat.filter(ImageFilter.BoxBlur(0.05 * pen.radius))
+    return coat.resize((side, side), Image.Resampling.BILINEAR)
+
+
+def _cloth(f: Factors, pen: Pen, side: int) -> tuple[Image.Image, ImageDraw.ImageDraw, Pen]:
+    """A picture of half the size, since enlarging it gives markings the soft edges of fur, and a pen for it."""
+    coat = Image.new("RGB", (side // 2, side // 2), f.coat)
+    return coat, ImageDraw.Draw(coat), pen.halved()
 
 
 def _tabby_face(f: Factors, draw, pen: Pen, middle: float, rng) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from tlhelpers.drawn_pets.breeds import BREEDS, COLOURS, EYES, Breed
 from tlhelpers.errors import UnknownNameError
 
-POSES = {"head": 0.7, "sitting": 0.14, "lying": 0.1, "standing": 0.06}  # and how often each comes
+POSES = {"head": 0.74, "sitting": 0.13, "lying": 0.08, "standing": 0.05}  # and how often each comes
 BACKGROUNDS = ("grass", "sofa", "floor", "blanket", "sky")
 OCCLUDERS = ("box", "bar", "leaves")
 
@@ -110,7 +110,7 @@ def _sample_animal(breed: Breed, rng) -> dict:
     ranges = ("cheek", "jaw", "chin", "muzzle", "muzzle_width", "ear_size", "eye_size", "whiskers", "fur", "curl")
     shape = {name: float(rng.uniform(*getattr(breed, name))) for name in ranges}
     coat, second, third = (_jitter(COLOURS[name], 18, rng) for name in _pick(breed.coats, rng))
-    opens = 0.5 if breed.species == "dog" else 0.06
+    opens = 0.6 if breed.species == "dog" else 0.06
     return shape | {
         "ear": _pick(breed.ears, rng),
         "eye_colour": _jitter(EYES[_pick(breed.eyes, rng)], 15, rng),
@@ -126,10 +126,10 @@ def _sample_animal(breed: Breed, rng) -> dict:
 def _sample_pose(rng) -> dict:
     pose = list(POSES)[int(np.searchsorted(np.cumsum(list(POSES.values())), rng.random()))]
     x, y, scale = {
-        "head": ((0.33, 0.67), (0.4, 0.64), (0.25, 0.38)),
-        "sitting": ((0.38, 0.62), (0.34, 0.44), (0.2, 0.25)),
-        "lying": ((0.3, 0.42), (0.42, 0.54), (0.2, 0.25)),
-        "standing": ((0.28, 0.36), (0.36, 0.46), (0.16, 0.2)),
+        "head": ((0.34, 0.66), (0.42, 0.62), (0.27, 0.38)),
+        "sitting": ((0.38, 0.62), (0.34, 0.46), (0.21, 0.27)),
+        "lying": ((0.3, 0.42), (0.42, 0.54), (0.21, 0.27)),
+        "standing": ((0.28, 0.36), (0.38, 0.5), (0.18, 0.22)),
     }[pose]
     flip = bool(rng.random() < 0.5)
     across = float(rng.uniform(*x))
@@ -139,7 +139,7 @@ def _sample_pose(rng) -> dict:
         "y": float(rng.uniform(*y)),
         "scale": float(rng.uniform(*scale)),
         "yaw": float(rng.uniform(-0.45, 0.45)),
-        "tilt": float(rng.uniform(-0.32, 0.32)),
+        "tilt": float(rng.uniform(-0.26, 0.26)),
         "flip": flip,
     }
 

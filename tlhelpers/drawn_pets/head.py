@@ -37,7 +37,7 @@ def draw_head(f: Factors, sheet: Sheet, pen: Pen, rng: np.random.Generator) -> N
     sheet.cut(pen, ruffle(outline, 0.015 + 0.08 * f.fur, rng), head_coat(f, pen, sheet.side, rng), HEAD)
     if f.curl:
         top = ellipse(0, -0.75, 0.72 * f.cheek, 0.5)
-        sheet.shape(pen, ruffle(smooth(top), 0.08, rng), f.coat, HEAD + 5)
+        sheet.shape(pen, ruffle(top, 0.1, rng), f.coat, HEAD + 5)
     _muzzle(f, sheet, pen)
     if not standing:
         _ears(f, sheet, pen, rng)
@@ -46,8 +46,12 @@ def draw_head(f: Factors, sheet: Sheet, pen: Pen, rng: np.random.Generator) -> N
 def _ears(f: Factors, sheet: Sheet, pen: Pen, rng) -> None:
     w, size = f.cheek, f.ear_size
     corners, level, soft = {
-        "pointed": ([(0.18, -0.74), (0.5, -0.95 - 0.45 * size), (0.84, -0.62 - size), (0.98, -0.2)], EAR, False),
-        "prick": ([(0.2, -0.7), (0.42, -0.8 - 0.5 * size), (0.68, -0.62 - size), (0.9, -0.75), (0.92, -0.35)], EAR, False),
+        "pointed": ([(0.18, -0.74), (0.5, -0.95 - 0.45 * size), (0.76, -0.65 - size), (0.98, -0.25)], EAR, False),
+        "prick": (
+            [(0.2, -0.7), (0.42, -0.8 - 0.5 * size), (0.68, -0.62 - size), (0.9, -0.75), (0.92, -0.35)],
+            EAR,
+            False,
+        ),
         "drop": (
             [
                 (0.5, -0.82),
@@ -70,7 +74,7 @@ def _ears(f: Factors, sheet: Sheet, pen: Pen, rng) -> None:
         outline = smooth(near) if soft else _corners(near)
         colour = ear_colour(f, s)
         if soft:
-            colour = mix(colour, (0, 0, 0), 0.12)
+            colour = mix(colour, (0, 0, 0), 0.25)
         sheet.shape(pen, ruffle(outline, 0.01 + 0.07 * f.fur, rng), colour, level)
         if not soft:
             inner = outline * 0.62 + near.mean(0) * 0.38 + (0, 0.06)
@@ -97,7 +101,9 @@ def _muzzle(f: Factors, sheet: Sheet, pen: Pen) -> None:
     w = f.muzzle_width
     if f.mouth:
         drop = f.mouth * 0.3
-        sheet.shape(pen, ellipse(x * 0.9, y + 0.55 * w + drop, 0.75 * w, 0.5 * w + 0.2 * drop), mix(colour, DARK, 0.2), HEAD + 5)
+        sheet.shape(
+            pen, ellipse(x * 0.9, y + 0.55 * w + drop, 0.75 * w, 0.5 * w + 0.2 * drop), mix(colour, DARK, 0.2), HEAD + 5
+        )
         sheet.shape(pen, ellipse(x * 0.95, y + 0.45 * w + drop, 0.58 * w, 0.45 * w), (72, 28, 32), HEAD)
         if f.species == "dog":
             sheet.shape(pen, ellipse(x, y + 0.6 * w + 1.2 * drop, 0.34 * w, 0.5 * w + 0.5 * drop), TONGUE, SNOUT)
@@ -131,7 +137,19 @@ def draw_face(f: Factors, draw: ImageDraw.ImageDraw, pen: Pen) -> None:
             pen.line(draw, [(x, y + 0.04), (x + s * 0.1, y + 0.15), (x + s * 0.26, y + 0.1)], line, 0.045)
     else:
         top = y - 0.5 * w
-        pen.fill(draw, smooth([(x - 0.2, top - 0.12), (x + 0.2, top - 0.12), (x + 0.16, top + 0.1), (x, top + 0.17), (x - 0.16, top + 0.1)]), (22, 18, 20))
+        pen.fill(
+            draw,
+            smooth(
+                [
+                    (x - 0.25, top - 0.14),
+                    (x + 0.25, top - 0.14),
+                    (x + 0.16, top + 0.1),
+                    (x, top + 0.17),
+                    (x - 0.16, top + 0.1),
+                ]
+            ),
+            (22, 18, 20),
+        )
         pen.fill(draw, ellipse(x - 0.05, top - 0.08, 0.08, 0.03), (120, 116, 120))
         pen.line(draw, [(x, top + 0.15), (x, y + 0.38 * w)], line, 0.05)
         for s in (-1, 1):
@@ -144,7 +162,7 @@ def _eyes(f: Factors, draw, pen: Pen) -> None:
     size = f.eye_size
     cat = f.species == "cat"
     for s in (-1, 1):
-        x, y = turned(f, s * (0.42 if cat else 0.37) * (0.5 + 0.5 * f.cheek), -0.1 if cat else -0.16, 0.55)
+        x, y = turned(f, s * (0.42 if cat else 0.37) * (0.5 + 0.5 * f.cheek), -0.02 if cat else -0.16, 0.55)
         slant = s * (-0.25 if cat else 0.12)
         narrow = 1 - 0.25 * max(0.0, s * math.sin(f.yaw))
         pen.fill(draw, ellipse(x, y, size * 1.2 * narrow, size * (0.92 if cat else 1.15), slant), DARK)

@@ -7,6 +7,9 @@ from tlhelpers.drawn_pets.factors import Factors
 from tlhelpers.drawn_pets.sheet import mix
 
 
+_SHADE = [40 + v * 3 // 4 for v in range(256)]
+
+
 def noise_picture(width: int, height: int, side: int, rng: np.random.Generator) -> Image.Image:
     """Grey noise of `width` by `height` cells, spread smoothly over a picture of `side` pixels."""
     cells = Image.frombytes("L", (width, height), rng.bytes(width * height))
@@ -26,7 +29,7 @@ def draw_background(f: Factors, side: int, rng: np.random.Generator) -> Image.Im
     image = image.filter(ImageFilter.BoxBlur(side * (0.006 + 0.02 * rng.random())))
     coarse, fine = noise_picture(5, 5, side, rng), noise_picture(side // 3, side // 3, side, rng)
     texture = Image.blend(coarse, fine, 0.25 if f.background in ("grass", "blanket") else 0.1)
-    dark = Image.eval(texture, lambda v: 40 + v * 3 // 4)
+    dark = texture.point(_SHADE)
     return Image.composite(image, Image.new("RGB", (side, side), mix(f.lower, (30, 26, 24), 0.6)), dark)
 
 
@@ -63,7 +66,9 @@ def _floor(f: Factors, draw, side, horizon, rng) -> None:
     draw.rectangle((0, horizon - side // 24, side, horizon), fill=skirting)
     x = side * rng.uniform(-0.2, 0.8)
     if rng.random() < 0.6:
-        draw.rectangle((x, 0, x + side * rng.uniform(0.2, 0.5), horizon), fill=mix(f.upper, f.lower, rng.uniform(0.3, 1)))
+        draw.rectangle(
+            (x, 0, x + side * rng.uniform(0.2, 0.5), horizon), fill=mix(f.upper, f.lower, rng.uniform(0.3, 1))
+        )
 
 
 def _blanket(f: Factors, draw, side, horizon, rng) -> None:
@@ -122,4 +127,6 @@ def draw_occluder(f: Factors, image: Image.Image, rng: np.random.Generator) -> N
         for x, lean, length, tone in rng.random((12, 4)).tolist():
             x, length = x * side, depth * (0.6 + 1.4 * length)
             leaf = mix((62, 92, 36), (150, 170, 80), tone)
-            draw.polygon((x - side / 50, side, x + side / 50, side, x + (lean - 0.5) * length, side - length), fill=leaf)
+            draw.polygon(
+                (x - side / 50, side, x + side / 50, side, x + (lean - 0.5) * length, side - length), fill=leaf
+            )

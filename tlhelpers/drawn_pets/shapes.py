@@ -1,5 +1,7 @@
 """Smooth outlines and a pen that places them in the picture. Points are arrays `(n, 2)` of x to the right and y down."""
 
+import copy
+import functools
 import math
 
 import numpy as np
@@ -17,11 +19,15 @@ _WEIGHTS = _catmull_rom()
 _CIRCLE = np.stack([f(np.arange(20) * (math.tau / 20)) for f in (np.cos, np.sin)], 1)
 
 
+@functools.lru_cache
+def _neighbours(n: int) -> np.ndarray:
+    return (np.arange(n)[:, None] + (-1, 0, 1, 2)) % n
+
+
 def smooth(points) -> np.ndarray:
     """The closed Catmull-Rom curve through the points, `(6 n, 2)`."""
     p = np.asarray(points, float)
-    neighbours = np.stack([np.roll(p, 1, 0), p, np.roll(p, -1, 0), np.roll(p, -2, 0)], 1)
-    return (_WEIGHTS @ neighbours).reshape(-1, 2)
+    return (_WEIGHTS @ p[_neighbours(len(p))]).reshape(-1, 2)
 
 
 def mirrored(right_half) -> np.ndarray:
@@ -40,9 +46,10 @@ def ellipse(x: float, y: float, rx: float, ry: float, angle: float = 0.0) -> np.
 def stroke(points, widths) -> np.ndarray:
     """Outline of a line of changing width: a tail, a leg, a stripe."""
     p = np.asarray(points, float)
-    along = np.gradient(p, axis=0)
-    across = np.stack([-along[:, 1], along[:, 0]], 1) / (np.hypot(*along.T)[:, None] + 1e-9)
-    half = across * (np.broadcast_to(widths, len(p))[:, None] / 2)
+    ends = np.concatenate([p[:1], p, p[-1:]])
+    dx, dy = (ends[2:] - ends[:-2]).T
+    across = np.stack([-dy, dx], 1)
+    half = across * (np.asarray(widths) / (2 * np.hypot(dx, dy) + 1e-9)).reshape(-1, 1)
     return smooth(np.concatenate([p + half, (p - half)[::-1]]))
 
 
@@ -62,6 +69,12 @@ class Pen:
         self.matrix = np.array(((-c, -s), (-s, c)) if flip else ((c, s), (-s, c)))
         self.origin = (x, y)
         self.radius = radius
+
+    def halved(self) -> "Pen":
+        """The same pen for a picture of half the size."""
+        pen = copy.copy(self)
+        pen.matrix, pen.origin, pen.radius = self.matrix / 2, (self.origin[0] / 2, self.origin[1] / 2), self.radius / 2
+        return pen
 
     def place(self, points) -> list[float]:
         """The points in pixels, as the flat list x0, y0, x1, y1, ... that Pillow takes fastest."""

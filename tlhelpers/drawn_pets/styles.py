@@ -15,6 +15,7 @@ from tlhelpers.errors import UnknownNameError
 
 STYLES = ("photo", "sketch", "night")
 SUPERSAMPLING = 2
+_ANIMAL = [0] + [255] * 255
 
 
 def draw(factors: Factors, size: int = 64, style: str = "photo") -> np.ndarray:
@@ -35,7 +36,9 @@ def draw(factors: Factors, size: int = 64, style: str = "photo") -> np.ndarray:
     sheet = Sheet(side)
     draw_body(f, sheet, body, animal)
     draw_head(f, sheet, head, animal)
-    image = _light(f, sheet, draw_background(f, side, behind), fur)
+    # what is out of focus needs no fine pixels
+    background = draw_background(f, side // 2, behind).resize((side, side), Image.Resampling.BILINEAR)
+    image = _light(f, sheet, background, fur)
     draw_face(f, ImageDraw.Draw(image), head)
     draw_occluder(f, image, front)
     image = image.reduce(SUPERSAMPLING)
@@ -61,16 +64,19 @@ def _light(f: Factors, sheet: Sheet, background: Image.Image, rng) -> Image.Imag
     coarse = half.filter(ImageFilter.GaussianBlur(0.17 * radius)).resize((side, side), Image.Resampling.BILINEAR)
     fine, coarse = np.asarray(fine, np.float32), np.asarray(coarse, np.float32)
     relief = (0.35 * fine + 1.2 * coarse + (3 + 10 * f.fur + 12 * f.curl) * hair) * (radius / 200)
-    dy, dx = np.gradient(relief)
-    shade = 1 - 0.16 * (dx * math.sin(f.light_angle) - dy * math.cos(f.light_angle))
+    shade = np.ones_like(relief)
+    shade[:, 1:-1] -= 0.08 * math.sin(f.light_angle) * (relief[:, 2:] - relief[:, :-2])
+    shade[1:-1] += 0.08 * math.cos(f.light_angle) * (relief[2:] - relief[:-2])
     hollow = np.clip(coarse - fine, 0, 60) / 200  # a part beside a higher one lies in its shadow
-    shade = np.clip(shade - hollow, 0.35, 1.5) * (1 + 0.2 * hair)
-    mask = sheet.height.point(lambda v: 255 if v else 0).filter(ImageFilter.BoxBlur(0.6))
-    alpha = (np.asarray(mask, np.float32) / 255)[..., None]
-    shadow = 1 - 0.004 * np.minimum(coarse, 110)[..., None]
-    coat = (np.asarray(sheet.colour, np.float32) + 6) * shade[..., None]
-    scene = np.asarray(background, np.float32) * shadow
-    return Image.fromarray(np.clip(scene + alpha * (coat - scene), 0, 255).astype(np.uint8))
+    shade = np.clip(shade - hollow, 0.35, 1.5) * (1 + 0.4 * hair)
+    mask = sheet.height.point(_ANIMAL).filter(ImageFilter.BoxBlur(0.6))
+    alpha = np.asarray(mask, np.float32) / 255
+    before, behind = shade * alpha, (1 - 0.004 * np.minimum(coarse, 110)) * (1 - alpha)
+    bands = []  # one colour at a time: numpy is slow where the last axis has three entries
+    for coat, scene in zip(sheet.colour.split(), background.split(), strict=True):
+        band = (np.asarray(coat, np.float32) + 6) * before + np.asarray(scene, np.float32) * behind
+        bands.append(Image.fromarray(np.minimum(band, 255).astype(np.uint8)))
+    return Image.merge("RGB", bands)
 
 
 def _normal(shape, rng) -> np.ndarray:

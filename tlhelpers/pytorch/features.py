@@ -50,17 +50,26 @@ def extract_features(
 
 
 def _fastest_forward(backbone: Backbone, example: np.ndarray, trace: bool) -> Callable:
-    """The backbone; for many images as a traced graph with BatchNorm folded into the convolutions."""
+    """The backbone; for many images as a traced graph with BatchNorm folded into the convolutions.
+
+    The graph has a copy of the weights, so it is kept with their fingerprint and made again after training.
+    """
     device = backbone.mean.device
     if not trace or backbone.precision == "float32" or device.type != "cpu":
         return backbone
+    fingerprint = backbone.fingerprint()
+    kept, graph = getattr(backbone, "_traced", (None, None))
+    if kept == fingerprint:
+        return graph
     with torch.inference_mode(), compute_context(backbone.precision, device), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer warns of sizes that become constants, which is what we want
         try:
             graph = torch.jit.trace(backbone, torch.from_numpy(example[:2]).float(), check_trace=False)
-            return torch.jit.freeze(graph)
+            graph = torch.jit.freeze(graph)
         except (RuntimeError, TypeError):  # a model of timm may do what cannot be traced
             return backbone
+    object.__setattr__(backbone, "_traced", (fingerprint, graph))  # beside the module's own parts, not as one of them
+    return graph
 
 
 def _run(forward, model, images, batch_size, width, progress) -> np.ndarray:

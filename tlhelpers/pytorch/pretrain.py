@@ -19,10 +19,9 @@ from torch import nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from tlhelpers.backbones import IMAGENET
+from tlhelpers.model_card import model_card
 from tlhelpers.pytorch.mini_resnet import FEATURE_SIZE, MiniResNet
-
-MEAN = (123.675, 116.28, 103.53)  # of ImageNet, per channel, 0 to 255
-STD = (58.395, 57.12, 57.375)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Phase:
 class Recipe:
     """What a training run depends on; the model card prints it."""
 
-    phases: tuple[Phase, ...] = (Phase(9, 40, 0.35, 0.1), Phase(6, 48, 0.6, 0.0), Phase(8, 64, 0.6, 0.0))
+    phases: tuple[Phase, ...] = (Phase(9, 40, 0.35, 0.1), Phase(6, 48, 0.6, 0.0), Phase(5, 64, 0.6, 0.0))
     batch_size: int = 128
     lr: float = 0.2
     warmup_epochs: float = 1.5
@@ -77,7 +76,7 @@ def _decode(encoded: bytes) -> np.ndarray:
 
 def _scale(images: np.ndarray) -> torch.Tensor:
     x = torch.from_numpy(images).permute(0, 3, 1, 2).float()
-    return (x - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(STD).view(1, 3, 1, 1)
+    return (x - torch.tensor(IMAGENET.mean).view(1, 3, 1, 1)) / torch.tensor(IMAGENET.std).view(1, 3, 1, 1)
 
 
 def _augment(x: torch.Tensor, phase: Phase, grey_probability: float, rng) -> torch.Tensor:
@@ -125,12 +124,12 @@ def top1(model: nn.Module, images: np.ndarray, labels: np.ndarray, device: str) 
 
 
 def pretrain(data: Path, out: Path, recipe: Recipe | None = None, compile_model: bool = False) -> dict:
-    """Train on `data` and leave `mini_resnet.safetensors` and `mini_resnet.json` in `out`.
+    """Train on `data` and leave `mini_resnet.safetensors` and its model card, `mini_resnet.md`, in `out`.
 
     A checkpoint is kept in `out` after each epoch; a second call continues from it.
 
     Returns:
-        The contents of `mini_resnet.json`: recipe, history of epochs, top-1 on the validation images.
+        Recipe, history of the epochs, top-1 on the validation images (fraction), and what else the card tells.
     """
     recipe = recipe or Recipe()
     out = Path(out)
@@ -193,7 +192,7 @@ def pretrain(data: Path, out: Path, recipe: Recipe | None = None, compile_model:
               "train_images": len(x_train), "val_images": len(x_val), "classes": names, "torch": torch.__version__,
               "machine": f"{platform.machine()}, {device}, {torch.get_num_threads()} threads"}  # fmt: skip
     _save(model, out / "mini_resnet.safetensors", result)
-    (out / "mini_resnet.json").write_text(json.dumps(result, indent=1) + "\n")
+    (out / "mini_resnet.md").write_text(model_card(result))
     return result
 
 
@@ -207,4 +206,5 @@ def _save(model: _Classifier, path: Path, result: dict) -> None:
         tensors[name.removeprefix("backbone.")] = tensor.to("cpu", kind).contiguous()
     metadata = {"val_top1": str(result["val_top1"]), "classes": json.dumps(result["classes"])}
     save_file(tensors, path.with_suffix(".tmp"), metadata=metadata)
+    path.with_suffix(".tmp").chmod(0o644)  # safetensors writes for its owner only
     os.replace(path.with_suffix(".tmp"), path)

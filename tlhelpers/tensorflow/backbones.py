@@ -1,6 +1,7 @@
 """Backbones in Keras: a network without its classifier, together with its preprocessing and its weights' origin."""
 
 import hashlib
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,8 +174,10 @@ def _load(network: keras.Model, file: Path, name: str, layer: str | None) -> Non
     if not file.exists():
         raise WeightsError(f"expected a file of weights, found nothing at {file}")
     try:
-        network.load_weights(file)
-    except (ValueError, OSError, KeyError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # Keras only warns of layers that it found no weights for
+            network.load_weights(file)
+    except (ValueError, OSError, KeyError, UserWarning) as error:
         reason = str(error).splitlines()[0]
         raise WeightsError(
             f"{file} does not hold the weights of {name}{f' up to {layer}' if layer else ''}: {reason} "

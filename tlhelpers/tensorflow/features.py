@@ -39,15 +39,22 @@ def extract_features(
     return cached_array(key, compute)
 
 
-def compiled_forward(model: keras.Model) -> Callable:
-    """The model without training as one graph, traced once a model: far faster than Keras's eager calls."""
-    if not hasattr(model, "_compiled_forward"):
-        model._compiled_forward = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
-    return model._compiled_forward
+def compiled_forward(model: keras.Model, x: np.ndarray) -> Callable:
+    """The model without training as one graph for inputs like `x`, far faster than Keras's eager calls.
+
+    It is traced once a model and type of input, for batches of any length.
+    """
+    if not hasattr(model, "_graphs"):
+        model._graphs = {}
+    key = (x.shape[1:], x.dtype.name)
+    if key not in model._graphs:
+        signature = [tf.TensorSpec([None, *x.shape[1:]], x.dtype)]
+        model._graphs[key] = tf.function(lambda batch: model(batch, training=False), input_signature=signature)
+    return model._graphs[key]
 
 
 def _run(model, images, batch_size, width, progress) -> np.ndarray:
-    forward = compiled_forward(model)
+    forward = compiled_forward(model, images)
     out = np.empty((len(images), width), np.float32)
     starts = range(0, len(images), batch_size)
     for start in tqdm(starts, unit="batch", disable=not progress or len(starts) < 2, leave=False):

@@ -36,7 +36,6 @@ class _Trainer:
         self.l2 = weight_decay if optimizer == "sgd" else 0.0  # added to the gradient, as PyTorch's SGD does
         self.optimizer.build(self.variables)
         self.graph = None
-        self.forward = compiled_forward(model)
 
     def _build_graph(self, x: np.ndarray) -> Callable:
         """One optimizer step as a graph that takes batches of any length, so that the last one costs no new trace."""
@@ -60,10 +59,10 @@ class _Trainer:
         return self.graph(tf.convert_to_tensor(x), tf.convert_to_tensor(y, tf.int64))
 
     def evaluate(self, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-        loss, right = 0.0, 0
+        forward, loss, right = compiled_forward(self.model, x), 0.0, 0
         for start in range(0, len(x), 64):
             labels = np.asarray(y[start : start + 64], np.int64)
-            logits = self.forward(tf.convert_to_tensor(np.ascontiguousarray(x[start : start + 64])))
+            logits = forward(tf.convert_to_tensor(np.ascontiguousarray(x[start : start + 64])))
             loss += float(tf.reduce_sum(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)))
             right += int((logits.numpy().argmax(1) == labels).sum())
         return loss / len(x), right / len(x)

@@ -1,0 +1,146 @@
+"""Photos, archives, a cache of one's own, and an HTTP server that misbehaves as it is told."""
+
+import io
+import os
+import re
+import struct
+import threading
+import zipfile
+import zlib
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+REAL_DATA = os.environ.get("TLHELPERS_DATA")
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    """An empty cache, and no classroom pack."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("TLHELPERS_CACHE", str(folder))
+    monkeypatch.delenv("TLHELPERS_DATA", raising=False)
+    return folder
+
+
+@pytest.fixture
+def real_data(own_cache, monkeypatch):
+    """The folder with real photos, as TLHELPERS_DATA, and an empty cache."""
+    if not REAL_DATA or not Path(REAL_DATA).is_dir():
+        pytest.skip("TLHELPERS_DATA names no folder with real photos")
+    monkeypatch.setenv("TLHELPERS_DATA", REAL_DATA)
+    return Path(REAL_DATA)
+
+
+@pytest.fixture
+def photo():
+    """Makes the bytes of a photo-like image: `photo(seed, size=(w, h), mode="RGB", format="JPEG", **save options)`."""
+
+    def make(seed: int = 0, size: tuple[int, int] = (90, 70), mode: str = "RGB", format: str = "JPEG", **save) -> bytes:
+        coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
+        image = Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC).convert(mode)
+        with io.BytesIO() as buffer:
+            image.save(buffer, format, **save)
+            return buffer.getvalue()
+
+    return make
+
+
+@pytest.fixture
+def bomb():
+    """The bytes of a small PNG that claims to have 100,000 × 100,000 pixels."""
+    with io.BytesIO() as buffer:
+        Image.new("L", (1, 1)).save(buffer, "PNG")
+        data = bytearray(buffer.getvalue())
+    data[16:24] = struct.pack(">II", 100_000, 100_000)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    return bytes(data)
+
+
+@pytest.fixture
+def pets_zip(tmp_path, photo):
+    """Makes a zip laid out as the Cats vs Dogs data set: `pets_zip(n per class, extra members, path)`."""
+
+    def make(n: int = 6, extra: dict[str, bytes] | None = None, path: Path | None = None) -> Path:
+        path = path or tmp_path / "pets.zip"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(path, "w") as archive:
+            for offset, species in enumerate(("Cat", "Dog")):
+                for i in range(n):
+                    archive.writestr(f"PetImages/{species}/{i}.jpg", photo(2 * i + offset))
+            for name, data in (extra or {}).items():
+                archive.writestr(name, data)
+        return path
+
+    return make
+
+
+class BreakingServer:
+    """Serves `files` (path to bytes) on 127.0.0.1.
+
+    `plans` gives for a path what to do at each request, in turn, then "serve": an HTTP status such as "500"; "break:N"
+    (announce everything, send N bytes, hang up); "hide:N" (announce no length, send N bytes, hang up).
+    `ranges` tells whether it knows ranges. `log` has (path, Range header or None) of each request.
+    """
+
+    def __init__(self):
+        self.files: dict[str, bytes] = {}
+        self.plans: dict[str, list[str]] = {}
+        self.ranges = True
+        self.log: list[tuple[str, str | None]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                outer.answer(self)
+
+            def log_message(self, *args):
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        wanted = request.headers.get("Range")
+        self.log.append((request.path, wanted))
+        plan = self.plans.get(request.path, [])
+        step = plan.pop(0) if plan else "serve"
+        if step.isdigit() or request.path not in self.files:
+            request.send_error(int(step) if step.isdigit() else 404)
+            return
+        data, start = self.files[request.path], 0
+        if wanted and self.ranges:
+            start = int(re.match(r"bytes=(\d+)-", wanted).group(1))
+            if start >= len(data):
+                request.send_response(416)
+                request.send_header("Content-Range", f"bytes */{len(data)}")
+                request.send_header("Content-Length", "0")
+                request.end_headers()
+                return
+            request.send_response(206)
+            request.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        else:
+            request.send_response(200)
+        kind, _, n = step.partition(":")
+        if kind != "hide":
+            request.send_header("Content-Length", str(len(data) - start))
+        if request.path.endswith(".gz"):  # as some servers do, which makes clients unpack the archive on the way
+            request.send_header("Content-Encoding", "x-gzip")
+        request.end_headers()
+        request.wfile.write(data[start : start + int(n)] if n else data[start:])
+        request.close_connection = True
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def server():
+    server = BreakingServer()
+    yield server
+    server.close()

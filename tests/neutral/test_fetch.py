@@ -1,0 +1,275 @@
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tlhelpers import download as download_module
+from tlhelpers import fetch as fetch_module
+from tlhelpers import sources
+from tlhelpers.errors import DataNotFoundError, DownloadError, UnknownNameError
+from tlhelpers.fetch import fetch, fetch_weights
+from tlhelpers.sources import RemoteFile
+
+CONTENT = os.urandom(700_000)
+SHA = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
+NOWHERE = "http://127.0.0.1:9/file.zip"  # the discard port: nobody listens
+
+
+@pytest.fixture(autouse=True)
+def _quick(own_cache, monkeypatch):
+    monkeypatch.setattr(download_module, "BACKOFF", 0.01)
+
+
+@pytest.fixture
+def offer(server, monkeypatch):
+    """Puts a file on the server and under the name "sample": `offer(checksum=..., size=..., urls=...)`."""
+
+    def make(path="sample/file.zip", **changed):
+        server.files["/file.zip"] = CONTENT
+        changed = {"urls": (f"{server.url}/file.zip",), "checksum": SHA, "size": len(CONTENT), **changed}
+        monkeypatch.setitem(sources.DATA_SETS, "sample", (RemoteFile(path, **changed),))
+        return server
+
+    return make
+
+
+def get(**options):
+    (path,) = fetch("sample", progress=False, **options)
+    return path
+
+
+def litter(folder):
+    return sorted(p.name for p in folder.rglob("*") if p.is_file() and p.suffix != ".lock")
+
+
+def test_download_lands_in_the_cache_once(offer, own_cache):
+    server = offer()
+    assert get().read_bytes() == CONTENT
+    assert get() == own_cache / "downloads/sample/file.zip"
+    assert len(server.log) == 1
+    assert litter(own_cache) == ["file.zip"]
+
+
+def test_broken_connection_is_resumed_in_the_same_call(offer):
+    server = offer()
+    server.plans["/file.zip"] = ["break:300000", "break:200000"]
+    assert get().read_bytes() == CONTENT
+    assert [wanted for _, wanted in server.log] == [None, "bytes=300000-", "bytes=500000-"]
+
+
+def test_a_later_call_goes_on_where_a_failed_one_stopped(offer, own_cache):
+    server = offer()
+    server.plans["/file.zip"] = ["break:300000", *["500"] * 8]
+    with pytest.raises(DownloadError, match=r"broke off at 300,000 bytes of 700,000.*[Tt]ry again"):
+        get()
+    assert litter(own_cache) == ["file.zip.part"]
+    server.plans.clear()
+    server.log.clear()
+    assert get().read_bytes() == CONTENT
+    assert server.log == [("/file.zip", "bytes=300000-")]
+
+
+def test_server_without_ranges_starts_over(offer):
+    server = offer()
+    server.ranges = False
+    server.plans["/file.zip"] = ["break:300000"]
+    assert get().read_bytes() == CONTENT
+    assert len(server.log) == 2
+
+
+def test_break_without_announced_length_is_noticed(offer):
+    server = offer()
+    server.plans["/file.zip"] = ["hide:300000"]
+    with pytest.raises(DownloadError, match="broke off at 300,000"):
+        get()
+    assert get().read_bytes() == CONTENT
+
+
+def test_server_error_is_tried_again(offer):
+    server = offer()
+    server.plans["/file.zip"] = ["500", "503"]
+    assert get().read_bytes() == CONTENT
+    assert len(server.log) == 3
+
+
+def test_a_file_that_is_not_there_is_not_asked_for_again(offer):
+    server = offer()
+    del server.files["/file.zip"]
+    with pytest.raises(DataNotFoundError, match="404"):
+        get()
+    assert len(server.log) == 1
+
+
+def test_second_mirror_serves_when_the_first_is_down(offer):
+    server = offer()
+    offer(urls=(NOWHERE, f"{server.url}/missing.zip", f"{server.url}/file.zip"))
+    assert get().read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("checksum", "size"),
+    [(SHA, None), (f"md5:{hashlib.md5(CONTENT).hexdigest()}", None), (SHA[:15], None), (None, len(CONTENT))],
+    ids=["sha256", "md5", "sha256 prefix", "size only"],
+)
+def test_wrong_content_is_refused_and_not_kept(offer, own_cache, checksum, size):
+    server = offer(checksum=checksum, size=size)
+    assert get().read_bytes() == CONTENT
+    shutil.rmtree(own_cache)
+    server.files["/file.zip"] = CONTENT[:-1] + b"ab"
+    with pytest.raises(DownloadError, match="should have"):
+        get()
+    assert litter(own_cache) == []
+
+
+def test_an_old_beginning_of_another_file_does_not_spoil_the_download(offer, own_cache):
+    offer()
+    part = own_cache / "downloads/sample/file.zip.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"x" * 1000)
+    assert get().read_bytes() == CONTENT
+    part.write_bytes(b"x" * 800_000)  # longer than the file: the range is refused
+    (part.parent / "file.zip").unlink()
+    assert get().read_bytes() == CONTENT
+
+
+def test_wrong_first_mirror_does_not_hide_a_right_second(offer):
+    server = offer()
+    server.files["/lie.zip"] = CONTENT[::-1]
+    offer(urls=(f"{server.url}/lie.zip", f"{server.url}/file.zip"))
+    assert get().read_bytes() == CONTENT
+
+
+def test_archive_arrives_packed_whatever_the_server_calls_it(offer):
+    server = offer(path="sample/file.gz")
+    server.files["/file.gz"] = CONTENT
+    offer(path="sample/file.gz", urls=(f"{server.url}/file.gz",))
+    assert get().read_bytes() == CONTENT
+
+
+def test_without_network_and_data_the_error_says_what_to_do(offer, own_cache):
+    offer(urls=(NOWHERE,))
+    with pytest.raises(DataNotFoundError) as caught:
+        get()
+    message = str(caught.value)
+    for part in ("tlhelpers fetch sample --to", "TLHELPERS_DATA", "drawn_pets", NOWHERE, str(own_cache)):
+        assert part in message
+
+
+def test_pack_comes_first_and_is_only_read(offer, tmp_path, monkeypatch):
+    server = offer(stand_ins=("sample/subset.zip",))
+    pack = tmp_path / "paquete ñ"
+    (pack / "sample").mkdir(parents=True)
+    (pack / "sample/subset.zip").write_bytes(b"a selection")
+    for path in (pack / "sample/subset.zip", pack / "sample", pack):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    monkeypatch.setenv("TLHELPERS_DATA", str(pack))
+    try:
+        assert get() == pack / "sample/subset.zip"
+        assert server.log == []
+        assert litter(pack) == ["subset.zip"]
+    finally:
+        for path in (pack, pack / "sample"):
+            path.chmod(0o755)
+
+
+def test_classroom_pack_works_as_data_folder(offer, tmp_path, monkeypatch, own_cache):
+    server = offer()
+    downloaded = get(to=tmp_path / "stick")
+    assert litter(own_cache) == []
+    monkeypatch.setenv("TLHELPERS_DATA", str(tmp_path / "stick"))
+    assert get() == downloaded == tmp_path / "stick/sample/file.zip"
+    copied = get(to=tmp_path / "another")  # from the pack, without the network
+    assert copied.read_bytes() == CONTENT
+    assert len(server.log) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits on file size are POSIX")
+def test_full_disk_during_a_download(offer, own_cache):
+    server = offer()
+    script = f"""
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+from tlhelpers import sources
+from tlhelpers.fetch import fetch
+file = sources.RemoteFile("sample/file.zip", ("{server.url}/file.zip",), "{SHA}", {len(CONTENT)})
+sources.DATA_SETS["sample"] = (file,)
+fetch("sample", progress=False)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "No room to write" in done.stderr
+    assert litter(own_cache) == []
+
+
+def test_two_processes_download_once(offer, own_cache):
+    server = offer()
+    script = f"""
+from tlhelpers import sources
+from tlhelpers.fetch import fetch
+file = sources.RemoteFile("sample/file.zip", ("{server.url}/file.zip",), "{SHA}", {len(CONTENT)})
+sources.DATA_SETS["sample"] = (file,)
+print(fetch("sample", progress=False)[0].stat().st_size)
+"""
+    both = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [process.communicate()[0].strip() for process in both] == [str(len(CONTENT))] * 2
+    assert len(server.log) == 1
+
+
+def test_weights_are_found_in_the_pack_by_the_publishers_file_name(tmp_path, monkeypatch):
+    file = tmp_path / "pack/weights/resnet18-f37072fd.pth"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"weights")
+    monkeypatch.setenv("TLHELPERS_DATA", str(tmp_path / "pack"))
+    assert fetch_weights("resnet18", "pytorch") == file
+    assert fetch("resnet18-pytorch") == [file]
+
+
+def test_weights_without_network_name_the_backbone_that_needs_none(monkeypatch):
+    file = sources.RemoteFile("weights/w.pth", (NOWHERE,), "sha256:00")
+    monkeypatch.setitem(sources.WEIGHTS, ("resnet18", "pytorch"), file)
+    with pytest.raises(DataNotFoundError, match=r"fetch resnet18-pytorch --to(.|\n)*mini_resnet"):
+        fetch_weights("resnet18", "pytorch", progress=False)
+
+
+def test_weights_that_do_not_exist():
+    with pytest.raises(UnknownNameError, match="Did you mean 'resnet50'"):
+        fetch_weights("resnet5", "tensorflow")
+    with pytest.raises(UnknownNameError, match="pytorch"):
+        fetch_weights("resnet50", "torch")
+    with pytest.raises(DataNotFoundError, match="resnet18"):
+        fetch_weights("resnet18", "tensorflow")
+
+
+def test_addresses_agree_with_the_checksums_in_their_names():
+    for (_, framework), file in sources.WEIGHTS.items():
+        assert file.urls[0].endswith(file.name)
+        if framework == "pytorch":
+            assert file.name.rsplit("-", 1)[1] == f"{file.checksum.split(':')[1]}.pth"
+
+
+def run_command(*words):
+    parser = argparse.ArgumentParser()
+    fetch_module.add_arguments(parser)
+    return fetch_module.run(parser.parse_args(words))
+
+
+def test_command_fetches_and_lists(offer, tmp_path, capsys):
+    offer()
+    assert run_command("sample", "--to", str(tmp_path / "stick"), "--quiet") == 0
+    assert str(tmp_path / "stick/sample/file.zip") in capsys.readouterr().out
+    assert run_command("--list") == 0
+    listed = capsys.readouterr().out
+    assert "cats_vs_dogs" in listed
+    assert "825 MB" in listed
+    assert "resnet50-tensorflow" in listed
+    assert run_command() == 2
+
+
+def test_command_notices_a_misspelled_name_before_it_downloads(offer):
+    server = offer()
+    with pytest.raises(UnknownNameError, match="Did you mean 'cats_vs_dogs'"):
+        run_command("sample", "cats_vs_dog")
+    assert server.log == []
