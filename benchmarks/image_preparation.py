@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import statistics
+import sys
 import tempfile
 import time
 import zipfile
@@ -107,7 +108,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5)
     result = measure(parser.parse_args().repeats)
-    print(json.dumps(result, indent=2))
+    print(json.dumps(result, indent=2), file=sys.stderr)
     print(f"\n{'pass':34} {'seconds':>9} {'times as fast':>14}")
     print(f"{'naive, one process':34} {result['naive']:9.3f} {1:14.1f}")
     for name, text in (
@@ -116,6 +117,7 @@ def main() -> None:
         ("cached_read", "from the cache, all pixels read"),
     ):
         print(f"{text:34} {result[name]:9.3f} {result[f'speedup_{name}'][0]:14.1f}")
+    print(json.dumps({f"{name}_ratio": result[f"speedup_{name}"][0] for name in ("cold", "cached", "cached_read")}))
 
 
 if __name__ == "__main__":

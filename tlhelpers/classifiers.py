@@ -17,7 +17,7 @@ class ParameterCount:
     def __str__(self) -> str:
         total = self.trainable + self.frozen
         share = self.trainable / total if total else 0.0
-        return f"{total:,} parameters, {self.trainable:,} of them trainable ({share:.1%})"
+        return f"{total:,} parameters, {self.trainable:,} of them trainable ({share:.2%})"
 
 
 def write_classifier_metadata(framework: str, classifier, class_names: tuple[str, ...]) -> dict[str, str]:

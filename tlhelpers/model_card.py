@@ -25,7 +25,8 @@ The convolutions and the head are stored as float16.
 **Result.** Top-1 on {result["val_images"]:,} validation photos of {len(result["classes"])} classes: {top1}.
 
 **Data.** {result["train_images"]:,} training photos of Tiny ImageNet (64 px, a part of ImageNet; for research and
-teaching). Labels and biases are those of ImageNet: many breeds of dogs, few of cats, photos from the web of the years before 2010.
+teaching). Labels and biases are those of ImageNet: many breeds of dogs, few of cats, and photos from the web of the
+years before 2010.
 
 **Use.** To teach transfer learning without downloads. It is no network for products; 64 pixels miss small things.
 

@@ -14,6 +14,7 @@ from tlhelpers.training import History
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+IMAGE_DPI = 72  # pictures of pixels need no more, and notebooks stay small
 LINES = ("-", "--", "-.", ":", "-", "--", "-.")
 
 _WORDS = {
@@ -33,6 +34,12 @@ _WORDS = {
 def word(key: str, language: str) -> str:
     """A label of the figures in a language, "en" or "es"."""
     return _WORDS[key][("en", "es").index(language)]
+
+
+def class_words(class_names: Sequence[str], language: str) -> tuple[str, ...]:
+    """Names of classes as a figure shows them: cat and dog in the language, other names as they are."""
+    words = {"cat": "gato", "dog": "perro"} if language == "es" else {}
+    return tuple(words.get(name, name) for name in class_names)
 
 
 def _axes(ax: Axes | None, width: float = 6.0, height: float = 3.6) -> Axes:
@@ -60,7 +67,7 @@ def show_images(images: np.ndarray, titles: Sequence[str] = (), *, columns: int 
     rows = max(1, -(-len(images) // columns))
     lines = 1 + max((title.count("\n") for title in titles), default=-1)
     size = (columns * side, rows * (side + 0.19 * lines))
-    axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")[1]
+    axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", dpi=IMAGE_DPI)[1]
     for ax in axes.flat:
         ax.axis("off")
     for i, (ax, image) in enumerate(zip(axes.flat, images, strict=False)):
@@ -79,7 +86,12 @@ def show_feature_maps(maps: dict[str, np.ndarray], *, channels: int = 6, side: f
         side: of a map, in inches.
     """
     axes = plt.subplots(
-        len(maps), channels, figsize=(channels * side + 1.2, len(maps) * side), squeeze=False, layout="constrained"
+        len(maps),
+        channels,
+        figsize=(channels * side + 1.2, len(maps) * side),
+        squeeze=False,
+        layout="constrained",
+        dpi=IMAGE_DPI,
     )[1]
     for row, (layer, values) in zip(axes, maps.items(), strict=True):
         order = np.argsort(-values.std((0, 1)))

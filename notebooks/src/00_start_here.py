@@ -217,7 +217,7 @@ claim(
     en="With ten labels a class, features of a network trained on other pictures beat bare pixels",
     es="Con diez etiquetas por clase, las características de una red entrenada con otras imágenes superan a los píxeles",
     at_least=15,
-    unit="points",
+    unit={"en": "points", "es": "puntos"}[LANGUAGE],
     language=LANGUAGE,
 )
 

@@ -57,6 +57,7 @@ from tlhelpers.claims import claim, record_result
 from tlhelpers.datasets import load_splits
 from tlhelpers.quiz import show_quiz
 
+POINTS = {"en": "points", "es": "puntos"}[LANGUAGE]  # differences of percentages
 show_quiz("01_cats_vs_dogs/before", LANGUAGE)
 
 # %% framework="pytorch"
@@ -114,7 +115,8 @@ for name, part in (("train", data.train), ("val", data.val), ("test", data.test)
 # %%
 some = data.train.per_class(6, seed=SEED)
 order = np.argsort(some.labels, kind="stable")
-axes = plots.show_images(some.images[order], [some.class_names[k] for k in some.labels[order]], columns=6)
+class_words = plots.class_words(some.class_names, LANGUAGE)
+axes = plots.show_images(some.images[order], [class_words[k] for k in some.labels[order]], columns=6)
 
 # %% [markdown] lang="en"
 # *Training images, a row a class. Look for what could be mistaken: poses, backgrounds, things in front.*
@@ -189,6 +191,30 @@ backbone = load_backbone(BACKBONE, image_size=IMAGE_SIZE)
 print(backbone)
 
 # %% [markdown] lang="en"
+# It has never seen our animals. What would it call them? The embedded backbone still has its old last layer, with words
+# for 202 things, so we can ask. (Another backbone comes without; then this cell shows nothing.)
+
+# %% [markdown] lang="es"
+# Nunca ha visto nuestros animales. ¿Cómo los llamaría? La red incluida en el curso conserva su antigua última capa, con
+# palabras para 202 cosas (en inglés), así que podemos preguntarle. (Con otra red, esta celda no muestra nada.)
+
+# %%
+from tlhelpers.backbones import source_classes
+
+if BACKBONE == "mini_resnet":
+    answers = source_classes(extract_features(backbone, some.images[order], progress=False), top=2)
+    titles = ["\n".join(f"{name[:16]} {p:.0%}" for name, p in best) for best in answers]
+    axes = plots.show_images(some.images[order], titles, columns=6)
+
+# %% [markdown] lang="en"
+# *The two most probable of the old words under which the network files each picture. Wrong words, often, but seldom absurd ones:
+# there is fur in them, and faces.*
+
+# %% [markdown] lang="es"
+# *Las dos palabras antiguas más probables con que la red archiva cada imagen. A menudo son palabras equivocadas, pero pocas
+# veces absurdas: hay en ellas pelaje y caras.*
+
+# %% [markdown] lang="en"
 # Does one cat look different to its early and to its late layers? Each layer holds **feature maps**: small pictures that
 # are bright where the layer has found what it looks for.
 
@@ -231,7 +257,8 @@ images = np.concatenate([data.train.images, data.val.images])
 _, first_seconds = timed(lambda: extract_features(backbone, images))
 both, second_seconds = timed(lambda: extract_features(backbone, images))
 features, val_features = both[: len(data.train)], both[len(data.train) :]
-print(f"{len(images):,} × {features.shape[1]:,}   1: {first_seconds:.2f} s   2: {second_seconds:.2f} s")
+first, second = {"en": ("first", "second"), "es": ("primera vez", "segunda vez")}[LANGUAGE]
+print(f"{len(images):,} × {features.shape[1]:,}; {first}: {first_seconds:.2f} s, {second}: {second_seconds:.2f} s")
 
 # %% [markdown] lang="en"
 # The second time they came from the disk. A frozen backbone gives the same features for the same picture, always; so once
@@ -377,7 +404,7 @@ claim(
     en=f"With {label_counts[ten]} labels a class, transfer is far ahead of training from scratch",
     es=f"Con {label_counts[ten]} etiquetas por clase, la transferencia va muy por delante de empezar de cero",
     at_least=15,
-    unit="points",
+    unit=POINTS,
     language=LANGUAGE,
 )
 claim(
@@ -386,7 +413,7 @@ claim(
     en=f"Transfer with {label_counts[-2]} labels a class is no worse than scratch with {label_counts[-1]}",
     es=f"La transferencia con {label_counts[-2]} etiquetas por clase no es peor que empezar de cero con {label_counts[-1]}",
     at_least=0,
-    unit="points",
+    unit=POINTS,
     language=LANGUAGE,
 )
 
@@ -475,10 +502,12 @@ def fine_tune(head, seed):
     return model, history
 
 
-heads, head_seconds, tuned_models, tuned_seconds = [], 0.0, [], 0.0
+test = data.test
+test_features = extract_features(backbone, test.images, progress=False)
+frozen_predictions, head_seconds, tuned_models, tuned_seconds = [], 0.0, [], 0.0
 for seed in range(SEEDS):
     (head, _), seconds = timed(lambda: train_head(seed))
-    heads.append(predict_proba(head, val_features))
+    frozen_predictions.append(predict_proba(head, test_features))  # kept for section 7; fine-tuning changes the head
     head_seconds += seconds / SEEDS
     (model, history), seconds = timed(lambda: fine_tune(head, seed))
     tuned_models.append(model)
@@ -511,11 +540,8 @@ axes = plots.plot_history(history, language=LANGUAGE)
 # solapen no decide cuál es mejor; para eso comparamos imagen por imagen.
 
 # %%
-test = data.test
-test_features = extract_features(backbone, test.images, progress=False)
-frozen_heads = [train_head(seed)[0] for seed in range(SEEDS)]
 predictions = {
-    "frozen": [predict_proba(head, test_features) for head in frozen_heads],
+    "frozen": frozen_predictions,
     "fine_tuned": [predict_proba(model, test.images) for model in tuned_models],
     "scratch": [predict_proba(model, test.images) for model in scratch_models],
 }
@@ -539,13 +565,13 @@ for method, estimate in estimates.items():
 ax = plots.plot_estimates({method_names[m]: e for m, e in estimates.items()}, language=LANGUAGE)
 
 # %% [markdown] lang="en"
-# *Test accuracy, the mean of all seeds, with its 95 % interval. Beside it, in the text: seconds of training.*
+# *Test accuracy, the mean of all seeds, with its 95 % interval. The lines above the figure add the seconds of training.*
 #
 # Did fine-tuning help? A difference whose interval contains zero is no difference that this test can see.
 
 # %% [markdown] lang="es"
-# *Exactitud en la prueba, media de todas las semillas, con su intervalo del 95 %. Al lado, en el texto: segundos de
-# entrenamiento.*
+# *Exactitud en la prueba, media de todas las semillas, con su intervalo del 95 %. Las líneas sobre la figura añaden los
+# segundos de entrenamiento.*
 #
 # ¿Ha servido el ajuste fino? Una diferencia cuyo intervalo contiene el cero es una diferencia que esta prueba no puede ver.
 
@@ -567,10 +593,10 @@ print({"en": "Frozen against scratch:", "es": "Congelada frente a desde cero:"}[
 claim(
     "frozen_beats_scratch_on_test",
     100 * saving.low,
-    en="On the test images frozen beats scratch: even the lower end of the interval of the difference is above zero",
-    es="En la prueba, la congelada gana a empezar de cero: hasta el extremo inferior del intervalo es mayor que cero",
+    en="Frozen beats scratch on the test images: the whole interval of the difference is above zero",
+    es="En la prueba, la congelada gana a empezar de cero: todo el intervalo está por encima de cero",
     at_least=0,
-    unit="points",
+    unit=POINTS,
     language=LANGUAGE,
 )
 claim(
@@ -579,7 +605,7 @@ claim(
     en="Fine-tuning with a low rate and the best epoch kept costs no more than 3 points",
     es="El ajuste fino con tasa baja, guardando la mejor época, no cuesta más de 3 puntos",
     at_least=-3,
-    unit="points",
+    unit=POINTS,
     language=LANGUAGE,
 )
 
@@ -596,14 +622,12 @@ claim(
 
 # %%
 probabilities = predictions["fine_tuned"][0]
-ax = plots.plot_confusion_matrix(test.labels, probabilities.argmax(1), test.class_names, language=LANGUAGE)
+predicted = probabilities.argmax(1)
+ax = plots.plot_confusion_matrix(test.labels, predicted, class_words, language=LANGUAGE)
 
 # %%
 worst = evaluation.most_confident_mistakes(test.labels, probabilities, top=6)
-titles = [
-    f"{test.class_names[test.labels[i]]} → {test.class_names[probabilities[i].argmax()]}\n{probabilities[i].max():.0%}"
-    for i in worst
-]
+titles = [f"{class_words[test.labels[i]]} → {class_words[predicted[i]]}\n{probabilities[i].max():.0%}" for i in worst]
 if len(worst):
     axes = plots.show_images(test.images[worst], titles, columns=6)
 
@@ -628,11 +652,11 @@ if len(worst):
 # %%
 path = save_classifier(tuned_models[0], folder / "cats_and_dogs.safetensors", test.class_names)
 loaded, class_names = load_classifier(path)
-difference = np.abs(predict_proba(loaded, test.images[:32]) - predict_proba(tuned_models[0], test.images[:32])).max()
+before, after = (predict_proba(model, test.images[:32]) for model in (tuned_models[0], loaded))
 print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB, {class_names}")
 claim(
     "saved_equals_loaded",
-    difference,
+    np.abs(after - before).max(),
     en="The loaded classifier gives the same probabilities as the saved one",
     es="El clasificador cargado da las mismas probabilidades que el guardado",
     at_most=1e-3,
@@ -683,13 +707,30 @@ from tlhelpers.drawn_pets import STYLES, draw_pets
 shifted = {}
 for style in STYLES:
     pets = draw_pets(120, seed=SEED + 1000, size=IMAGE_SIZE, style=style)
-    accuracies = [evaluation.accuracy(pets.species, predict_proba(model, pets.images)) for model in tuned_models]
+    answers = [predict_proba(model, pets.images) for model in tuned_models]
+    accuracies = [evaluation.accuracy(pets.species, probabilities) for probabilities in answers]
     shifted[style] = evaluation.accuracy_estimate(accuracies, len(pets.images))
-ax = plots.plot_estimates(shifted, language=LANGUAGE)
+style_words = {"en": STYLES, "es": ("foto", "boceto", "noche")}[LANGUAGE]
+ax = plots.plot_estimates(dict(zip(style_words, shifted.values())), language=LANGUAGE)
 
 # %% [markdown] lang="en"
 # *Accuracy on 120 new drawings of each style, with its 95 % interval.*
-#
+
+# %% [markdown] lang="es"
+# *Exactitud con 120 dibujos nuevos de cada estilo, con su intervalo del 95 %.*
+
+# %%
+claim(
+    "another_domain_costs_accuracy",
+    100 * (estimates["fine_tuned"].value - shifted["sketch"].value),
+    en="On sketches the classifier is clearly worse than on its own kind of pictures",
+    es="Con bocetos, el clasificador es claramente peor que con su propio tipo de imágenes",
+    at_least=5,
+    unit=POINTS,
+    language=LANGUAGE,
+)
+
+# %% [markdown] lang="en"
 # **Your turn.** Can you win back what was lost? Some ideas: add ten labelled pictures of the new style to the training data;
 # fine-tune from an earlier layer; train on grey pictures. Change one thing at a time, choose with validation images of the
 # new style, and report the difference with its interval.
@@ -697,8 +738,6 @@ ax = plots.plot_estimates(shifted, language=LANGUAGE)
 # ## What was learnt
 
 # %% [markdown] lang="es"
-# *Exactitud con 120 dibujos nuevos de cada estilo, con su intervalo del 95 %.*
-#
 # **Le toca.** ¿Puede recuperar lo perdido? Algunas ideas: añadir al entrenamiento diez imágenes etiquetadas del estilo nuevo;
 # hacer el ajuste fino desde una capa anterior; entrenar con imágenes en gris. Cambie una sola cosa cada vez, elija con
 # imágenes de validación del estilo nuevo e informe de la diferencia con su intervalo.

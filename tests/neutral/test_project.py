@@ -96,7 +96,7 @@ def test_conda_environment_lists_the_same_packages_each_with_its_reason():
     for name in listed:
         assert re.search(rf"^ *- \"?{name}(;.*\"|( +# \w+|$))", text, re.MULTILINE)
     reasons = re.findall(r"^      - [\w-]+ +# (.+)", text, re.MULTILINE)
-    assert len(reasons) >= len(listed) - 2, "the frameworks themselves need no reason"
+    assert len(reasons) >= len(listed) - 3, "the frameworks need none, and one stands on a line above"
 
 
 def test_versions_agree():

@@ -1,4 +1,4 @@
-"""Trunk, legs and tail, in four poses. The head's centre is the origin; the animal looks out of the picture, or left."""
+"""Trunk, legs and tail, in four poses. The head's centre is the origin; the animal looks ahead, or left."""
 
 import numpy as np
 
@@ -47,7 +47,7 @@ def _tail(f: Factors, sheet: Sheet, pen: Pen, x: float, y: float, rise: float, r
         if f.species == "dog":
             points, widths = points * (0.9, 0.75), widths * np.array((1.1, 1, 0.9, 0.75, 0.5))
         widths = widths * (1 + 0.5 * f.fur)
-    points = points + (x, y)
+    points = points + np.array((x, y))
     sheet.shape(pen, ruffle(stroke(points, widths), 0.02 + 0.05 * f.fur, rng), colour, TAIL)
     sheet.shape(pen, stroke(points[-2:], widths[-2:]), tip, TAIL)
     if f.tail == "pompon":

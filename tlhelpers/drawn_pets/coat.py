@@ -16,7 +16,7 @@ def muzzle_colour(f: Factors) -> Colour:
     """The colour around nose and mouth."""
     return {
         "points": mix(f.coat, f.second, 0.62 if f.species == "cat" else 1.0),
-        "saddle": mix(f.coat, f.second, 0.75),
+        "saddle": mix(f.coat, f.second, 0.6),
         "tuxedo": f.third,
         "husky": f.third,
         "beagle": f.third,

@@ -1,4 +1,4 @@
-"""What a drawing depends on. Lessons change one factor and leave the others: `dataclasses.replace(factors, yaw=0.0)`."""
+"""What a drawing depends on. Lessons change one factor and leave the rest: `dataclasses.replace(factors, yaw=0.0)`."""
 
 from dataclasses import dataclass
 

@@ -48,7 +48,7 @@ def _ears(f: Factors, sheet: Sheet, pen: Pen, rng) -> None:
     corners, level, soft = {
         "pointed": ([(0.18, -0.74), (0.5, -0.95 - 0.45 * size), (0.76, -0.65 - size), (0.98, -0.25)], EAR, False),
         "prick": (
-            [(0.2, -0.7), (0.42, -0.8 - 0.5 * size), (0.68, -0.62 - size), (0.9, -0.75), (0.92, -0.35)],
+            [(0.2, -0.7), (0.42, -0.8 - 0.3 * size), (0.68, -0.62 - 0.75 * size), (0.9, -0.7), (0.92, -0.35)],
             EAR,
             False,
         ),
@@ -79,7 +79,7 @@ def _ears(f: Factors, sheet: Sheet, pen: Pen, rng) -> None:
         if not soft:
             inner = outline * 0.62 + near.mean(0) * 0.38 + (0, 0.06)
             lining = PINK if f.species == "cat" else DARK
-            sheet.shape(pen, inner, mix(colour, lining, 0.55), level - 25)
+            sheet.shape(pen, inner, mix(colour, lining, 0.65), level - 25)
 
 
 def _corners(points: np.ndarray) -> np.ndarray:

@@ -6,7 +6,6 @@ from PIL import Image, ImageDraw, ImageFilter
 from tlhelpers.drawn_pets.factors import Factors
 from tlhelpers.drawn_pets.sheet import mix
 
-
 _SHADE = [40 + v * 3 // 4 for v in range(256)]
 
 

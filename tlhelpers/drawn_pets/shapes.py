@@ -1,4 +1,4 @@
-"""Smooth outlines and a pen that places them in the picture. Points are arrays `(n, 2)` of x to the right and y down."""
+"""Smooth outlines and a pen that places them in the picture. Points are arrays `(n, 2)`, x to the right, y down."""
 
 import copy
 import functools
