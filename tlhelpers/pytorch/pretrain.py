@@ -57,7 +57,7 @@ def load_tiny_imagenet(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]
     images, labels = [], []
     files = sorted(Path(folder).glob(f"{part}*.npz"))
     if not files:
-        raise FileNotFoundError(
+        raise DataNotFoundError(
             f"expected {part}*.npz in {folder}, found none; `tlhelpers pretrain` needs Tiny ImageNet"
         )
     for file in files:
