@@ -3,8 +3,9 @@
     .venv/bin/python scripts/update_readme.py                          results/ of `make demo`
     .venv/bin/python scripts/update_readme.py results results/photos   several runs in one table
 
-Each folder holds `results.json`; where one has `claims.json` too (`tlhelpers claims`), its claims are listed. What
-stands between the two markers is replaced; nothing there is typed by hand.
+Each folder holds `results.json`; where one has `claims.json` too (`tlhelpers claims`), its claims are listed, and
+`bench.json` (`make bench`) adds its table. What stands between the two markers is replaced; nothing there is typed by
+hand.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from tlhelpers.claims import Claim, Result
 from tlhelpers.errors import TlhelpersError
-from tlhelpers.ledger import accuracy_table, claims_table
+from tlhelpers.ledger import accuracy_table, bench_table, claims_table
 from tlhelpers.paths import atomic_path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -25,6 +26,10 @@ READMES = {"en": "README.md", "es": "README.es.md"}
 CLAIMS = {
     "en": "What the lessons claim, and what was measured:",
     "es": "Lo que afirman las lecciones y lo que se midió:",
+}
+BENCH = {
+    "en": "What `make bench` measured, on two processor cores (timings are ratios within one run):",
+    "es": "Lo que midió `make bench` en dos núcleos (los tiempos son cocientes dentro de una misma ejecución):",
 }
 
 
@@ -49,14 +54,15 @@ def read_run(folder: Path) -> tuple[list[Result], dict[tuple[str, str], float], 
     return results, seconds, claims
 
 
-def make_block(language: str, runs: list[tuple]) -> str:
-    """What goes between the markers: one table of all runs' accuracies, and one of all their claims."""
+def make_block(language: str, runs: list[tuple], bench: list[dict]) -> str:
+    """What goes between the markers: a table of all runs' accuracies, one of their claims, one of the benchmarks."""
     tables = [accuracy_table(results, seconds, language).splitlines() for results, seconds, _ in runs]
     parts = ["\n".join(tables[0] + [row for table in tables[1:] for row in table[2:]])]
     claims = [claim for *_, found in runs for claim in found]
     # A claim has its sentence in both languages, so one language's run serves both files.
     here = [claim for claim in claims if claim.language == language] or [replace(c, language=language) for c in claims]
-    return "\n\n".join([*parts, CLAIMS[language], claims_table(here)] if here else parts)
+    parts += [CLAIMS[language], claims_table(here)] if here else []
+    return "\n\n".join(parts + ([BENCH[language], bench_table(bench, language)] if bench else []))
 
 
 def replace_block(text: str, block: str) -> str:
@@ -79,9 +85,13 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         runs = [read_run(folder) for folder in args.folders]
+        benches = [
+            json.loads(file.read_text(encoding="utf-8")) for f in args.folders if (file := f / "bench.json").exists()
+        ]
+        bench = [figure for figures in benches for figure in figures]
         paths = {language: args.root / name for language, name in READMES.items()}
         new = {
-            path: replace_block(path.read_text(encoding="utf-8"), make_block(language, runs))
+            path: replace_block(path.read_text(encoding="utf-8"), make_block(language, runs, bench))
             for language, path in paths.items()
         }
     except TlhelpersError as error:

@@ -94,6 +94,26 @@ def accuracy_table(results: list[Result], seconds: dict[tuple[str, str], float],
     return markdown_table(ACCURACY_HEADS[language], table)
 
 
+def bench_table(figures: list[dict], language: str = "en") -> str:
+    """What `make bench` measured against its bounds, as Markdown, one row a figure."""
+    heads = {
+        "en": ["part", "what", "measured", "bound", "met"],
+        "es": ["parte", "qué", "medido", "límite", "se cumple"],
+    }
+    yes, no = {"en": ("yes", "no"), "es": ("sí", "no")}[language]
+    rows = [
+        [
+            figure["part"],
+            figure[language],
+            f"{figure['value']:.3g} {figure['unit']}",
+            f"{figure['sign']} {figure['bound']:g} {figure['unit']}",
+            yes if figure["met"] else no,
+        ]
+        for figure in figures
+    ]
+    return markdown_table(heads[language], rows)
+
+
 def markdown_table(heads: list[str], rows: Iterable[list[str]]) -> str:
     """A Markdown table whose columns are also in line in a terminal."""
     cells = [[str(cell).replace("|", "\\|").replace("\n", " ") for cell in row] for row in (heads, *rows)]

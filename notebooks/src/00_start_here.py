@@ -19,7 +19,7 @@
 #
 # - decir qué es el aprendizaje por transferencia, con sus palabras y con cuatro símbolos;
 # - distinguir un cambio de *dominio* de un cambio de *tarea*;
-# - ver cómo una red aprovecha lo que aprendió en otro sitio, con diez etiquetas por clase;
+# - contar cómo una red aprovecha lo que aprendió en otro sitio, con solo diez etiquetas por clase;
 # - comprobar que este equipo tiene lo que el curso necesita.
 
 # %% tags=["parameters"]
@@ -48,11 +48,11 @@ IMAGE_SIZE = 64  # side of the images, in pixels; what the backbone was trained 
 # encuentran los acordes, lleva el compás. Lo nuevo son los pedales y los registros.
 #
 # Quien toca el piano necesita semanas para lo que a un principiante le llevaría años. No porque el órgano sea fácil,
-# sino porque la mayor parte de lo que exige ya la había aprendido.
+# sino porque ya sabía la mayor parte de lo que exige.
 #
-# Una red neuronal puede hacer lo mismo. Si ha aprendido a nombrar lo que hay en una foto, por el camino ha aprendido
-# bordes, pelaje, ojos y formas. Ante una pregunta nueva sobre imágenes solo le falta aprender el resto. Eso es el
-# **aprendizaje por transferencia**.
+# Una red neuronal puede hacer lo mismo. Si ha aprendido a nombrar lo que hay en una foto, por el camino ha aprendido a
+# reconocer bordes, pelaje, ojos y formas. Ante una pregunta nueva sobre imágenes solo le falta aprender el resto. Eso
+# es el **aprendizaje por transferencia**.
 
 # %% [markdown] lang="en"
 # ## Four symbols
@@ -74,15 +74,15 @@ IMAGE_SIZE = 64  # side of the images, in pixels; what the backbone was trained 
 #
 # ¿Se puede decir con más exactitud? Pan y Yang (2010) lo hacen con dos pares.
 #
-# Un **dominio** es $D = \{X, P(X)\}$. Aquí $X$ es el espacio de las entradas; para nosotros, todas las imágenes de cierto
-# tamaño. $P(X)$ dice cuáles aparecen y con qué frecuencia: fotos de la web, dibujos, imágenes tomadas de noche.
+# Un **dominio** es $D = \{X, P(X)\}$. Aquí $X$ es el espacio de las entradas; para nosotros, todas las imágenes de
+# cierto tamaño. $P(X)$ dice cuáles aparecen y con qué frecuencia: fotos de la web, dibujos, imágenes tomadas de noche.
 #
-# Una **tarea** es $T = \{Y, f\}$. Aquí $Y$ es el conjunto de respuestas; para nosotros, {gato, perro}. $f$ es la regla que
-# da la respuesta correcta a cada imagen. Nadie conoce $f$; la aprendemos con ejemplos.
+# Una **tarea** es $T = \{Y, f\}$. Aquí $Y$ es el conjunto de respuestas; para nosotros, {gato, perro}. $f$ es la regla
+# que da la respuesta correcta a cada imagen. Nadie conoce $f$; la aprendemos a partir de ejemplos.
 #
 # Hay un **origen**, $D_S$ y $T_S$ (del inglés *source*), donde los datos abundaban, y un **destino**, $D_T$ y $T_T$
-# (*target*), donde escasean. El aprendizaje por transferencia mejora la regla del destino, $f_T$, con lo aprendido en el
-# origen, donde $D_S \neq D_T$ o $T_S \neq T_T$.
+# (*target*), donde escasean. El aprendizaje por transferencia mejora la regla del destino, $f_T$, con lo aprendido en
+# el origen, donde $D_S \neq D_T$ o $T_S \neq T_T$.
 
 # %% [markdown] lang="en"
 # ## Is it the domain that changes, or the task?
@@ -100,7 +100,7 @@ IMAGE_SIZE = 64  # side of the images, in pixels; what the backbone was trained 
 # lo demás.
 #
 # - Primera fila: el dominio del que partimos. La pregunta es «¿gato o perro?».
-# - Segunda y tercera fila: los mismos animales en boceto y de noche. La pregunta sigue igual; cambia $P(X)$.
+# - Segunda y tercera fila: los mismos animales como boceto y de noche. La pregunta sigue igual; cambia $P(X)$.
 # - La primera fila otra vez, pero preguntamos por la raza. Las imágenes siguen igual; cambian $Y$ y $f$.
 
 # %%
@@ -132,12 +132,13 @@ axes = plots.show_images(np.concatenate([pets.images for pets in rows.values()])
 # *Los mismos seis animales en tres estilos. Encima de cada uno: la respuesta a «¿gato o perro?» y la respuesta a «¿qué
 # raza?» (los nombres de las razas están en inglés).*
 #
-# **Le toca.** Una red se entrenó con fotos de día para distinguir coches de camiones. Ahora tiene que distinguirlos de
-# noche. ¿Cambia $D$ o cambia $T$? ¿Y si tiene que leer la marca del coche, de día? Responda antes de abrir esto:
+# **Le toca a usted.** Una red se entrenó con fotos de día para distinguir automóviles de camiones. Ahora tiene que
+# distinguirlos de noche. ¿Cambia $D$ o cambia $T$? ¿Y si tiene que reconocer la marca del automóvil, de día? Responda
+# antes de abrir esto:
 #
 # <details><summary>Respuesta</summary>
 #
-# De noche: el dominio, porque $P(X)$ es otra. La marca del coche: la tarea, porque $Y$ y $f$ son otras.
+# De noche: el dominio, porque $P(X)$ es otra. La marca del automóvil: la tarea, porque $Y$ y $f$ son otras.
 #
 # </details>
 
@@ -155,11 +156,11 @@ axes = plots.show_images(np.concatenate([pets.images for pets in rows.values()])
 # %% [markdown] lang="es"
 # ## Una primera prueba: diez etiquetas por clase
 #
-# Hablar es fácil. Veámoslo, en tres pasos:
+# Hablar es fácil. Veámoslo en tres pasos:
 #
 # 1. tomar una red que ya sabe nombrar cosas en fotos, la **red base** (en inglés, *backbone*);
 # 2. hacer que convierta cada imagen en una lista de números, sus **características** (*features*);
-# 3. aprender «¿gato o perro?» con las características de veinte imágenes, diez de cada clase.
+# 3. aprender a responder «¿gato o perro?» a partir de las características de veinte imágenes, diez de cada clase.
 #
 # La red base nunca ha visto una imagen de este tipo. Está *congelada*: nada en ella cambia.
 
@@ -188,8 +189,8 @@ with_features = accuracy(data.val.labels, linear_probe(features, few.labels, val
 # Is that the merit of the features? Let the same simple method learn from the bare pixels of the same twenty pictures.
 
 # %% [markdown] lang="es"
-# ¿Es mérito de las características? Que el mismo método sencillo aprenda de los puros píxeles de las mismas veinte
-# imágenes.
+# ¿Es mérito de las características? Hagamos que el mismo método, que es sencillo, aprenda de los píxeles sin más de las
+# mismas veinte imágenes.
 
 
 # %%
@@ -208,7 +209,8 @@ ax = plots.plot_estimates(results, language=LANGUAGE)
 # *Accuracy on pictures that were not learnt from, with its 95 % interval. Guessing gives 50 %.*
 
 # %% [markdown] lang="es"
-# *Exactitud con imágenes de las que no se aprendió, con su intervalo del 95 %. Adivinar da un 50 %.*
+# *Exactitud con imágenes que no se usaron para aprender, con su intervalo del 95 %. Quien responde al azar acierta un
+# 50 %.*
 
 # %%
 claim(
@@ -231,13 +233,13 @@ claim(
 # mends it. In a terminal, `tlhelpers doctor` tells the same.
 
 # %% [markdown] lang="es"
-# Las frases con una marca como la de arriba son **afirmaciones comprobadas**. El número se ha medido en este cuaderno, y
-# el cuaderno se detiene si no respalda la frase. Así, este curso no puede dejar de ser cierto sin que nadie lo note.
+# Las frases con una marca como la de arriba son **afirmaciones comprobadas**. El número se ha medido en este cuaderno,
+# y el cuaderno se detiene si no respalda la frase. Así, este curso no puede dejar de ser cierto sin que nadie lo note.
 #
 # ## ¿Está todo?
 #
-# La celda siguiente dice qué tiene este equipo: paquetes, acelerador, carpetas. Si falta algo, añade la línea que lo
-# arregla. En un terminal, `tlhelpers doctor` dice lo mismo.
+# La celda siguiente dice qué tiene este equipo: paquetes, acelerador, carpetas. Si falta algo, lo muestra junto con la
+# línea que lo arregla. En una terminal, `tlhelpers doctor` dice lo mismo.
 
 # %%
 # !tlhelpers doctor
@@ -261,8 +263,8 @@ claim(
 # | 00 Empiece aquí | ¿Qué es el aprendizaje por transferencia? |
 # | [01 Gatos y perros](01_cats_vs_dogs_{framework}.ipynb) | ¿Cuántas etiquetas y cuánto tiempo ahorra? |
 #
-# Cada lección existe en PyTorch y en TensorFlow, en español y en inglés. El texto y los experimentos son los mismos, así
-# que puede cambiar cuando quiera.
+# Cada lección existe en PyTorch y en TensorFlow, en español y en inglés. El texto y los experimentos son los mismos,
+# así que puede pasar de una versión a otra cuando quiera.
 
 # %% [markdown] lang="en"
 # ## Check yourself
@@ -284,5 +286,7 @@ show_quiz("00_start_here/after", LANGUAGE)
 # %% [markdown] lang="es"
 # ## Para seguir leyendo
 #
-# - S. J. Pan y Q. Yang, «A Survey on Transfer Learning», *IEEE Transactions on Knowledge and Data Engineering* 22(10), 2010.
-# - J. Yosinski, J. Clune, Y. Bengio y H. Lipson, «How transferable are features in deep neural networks?», *NeurIPS* 2014.
+# - S. J. Pan y Q. Yang, «A Survey on Transfer Learning», *IEEE Transactions on Knowledge and Data Engineering* 22(10),
+#   2010.
+# - J. Yosinski, J. Clune, Y. Bengio y H. Lipson, «How transferable are features in deep neural networks?», *NeurIPS*
+#   2014.

@@ -19,7 +19,7 @@
 # Tiene unas cuantas imágenes de gatos y perros, pocas de ellas etiquetadas, y un portátil. Al terminar podrá
 #
 # - examinar un conjunto de datos y encontrar sus defectos antes de que le den un disgusto;
-# - usar una red preentrenada y congelada como **extractor de características**, y entrenar una cabeza sobre ellas;
+# - usar una red preentrenada y congelada como **extractor de características**, y entrenar una cabeza sobre estas;
 # - medir cuántas etiquetas y cuánto tiempo ahorra eso frente a entrenar desde cero;
 # - hacer un **ajuste fino** de las últimas capas y decir, con un intervalo, si ha servido;
 # - leer una matriz de confusión, mirar los peores errores, guardar un modelo y probarlo con una foto suya.
@@ -131,16 +131,18 @@ axes = plots.show_images(some.images[order], [class_words[k] for k in some.label
 # purpose.
 
 # %% [markdown] lang="es"
-# *Imágenes de entrenamiento, una fila por clase. Busque lo que podría confundir: posturas, fondos, cosas delante.*
+# *Imágenes de entrenamiento, una fila por clase. Busque lo que podría confundir: posturas, fondos, objetos que tapan al
+# animal.*
 #
-# Tres partes, cada una con su uso. Aprendemos de **train** (entrenamiento). Elegimos con **val** (validación): cuándo
-# parar, cuál de dos caminos. **test** (prueba) es para el final, una sola vez, para que nada se haya elegido a su medida.
+# Tres partes, cada una con su uso. De **train** (entrenamiento) aprendemos. Con **val** (validación) elegimos: cuándo
+# parar, cuál de dos métodos. **test** (prueba) es para el final, una sola vez, para que nada se haya elegido a su
+# medida.
 #
 # ### Qué aspecto tienen los defectos
 #
-# Las colecciones reales tienen archivos rotos, archivos con la extensión equivocada y la misma foto dos veces. Una foto que
-# está en entrenamiento y también en prueba es una respuesta que se ha filtrado. Para ver qué hace la auditoría, creemos una
-# carpeta pequeña y estropeémosla a propósito.
+# Las colecciones reales tienen archivos rotos, archivos con la extensión equivocada y fotos repetidas. Una foto que
+# está en entrenamiento y también en prueba es una respuesta que se ha filtrado. Para ver qué hace con todo ello la
+# auditoría de `load_splits`, creemos una carpeta pequeña y estropeémosla a propósito.
 
 # %%
 import tempfile
@@ -180,10 +182,10 @@ claim(
 # numbers that training has set.
 
 # %% [markdown] lang="es"
-# ## 2. ¿Qué sabe ya una red preentrenada?
+# ## 2. ¿Qué sabe ya una red base preentrenada?
 #
-# Una **red base** (*backbone*) es una red sin su última capa, la que nombra las clases. Lo que sabe está en sus **pesos**,
-# los números que el entrenamiento ha fijado.
+# Una **red base** (*backbone*) es una red sin su última capa, la que nombra las clases. Lo que sabe está en sus
+# **pesos**, los números que el entrenamiento ha fijado.
 
 # %%
 set_seed(SEED)
@@ -211,16 +213,16 @@ if BACKBONE == "mini_resnet":
 # there is fur in them, and faces.*
 
 # %% [markdown] lang="es"
-# *Las dos palabras antiguas más probables con que la red archiva cada imagen. A menudo son palabras equivocadas, pero pocas
-# veces absurdas: hay en ellas pelaje y caras.*
+# *Las dos palabras antiguas que la red considera más probables para cada imagen. A menudo son equivocadas, pero pocas
+# veces absurdas: nombran cosas con pelaje y con cara.*
 
 # %% [markdown] lang="en"
 # Does one cat look different to its early and to its late layers? Each layer holds **feature maps**: small pictures that
 # are bright where the layer has found what it looks for.
 
 # %% [markdown] lang="es"
-# ¿Se ve un mismo gato de otro modo en las primeras capas y en las últimas? Cada capa produce **mapas de características**:
-# pequeñas imágenes que brillan donde la capa ha encontrado lo que busca.
+# ¿Ven lo mismo en un gato las primeras capas y las últimas? Cada capa produce **mapas de características**: pequeñas
+# imágenes que brillan donde la capa ha encontrado lo que busca.
 
 # %%
 one_cat = some.images[np.flatnonzero(some.labels == 0)[:1]]
@@ -235,16 +237,17 @@ axes = plots.show_feature_maps({name: m for name, m in maps.items() if m.ndim ==
 # outline. Late maps have few pixels: they no longer say where exactly, but what.*
 
 # %% [markdown] lang="es"
-# *Un gato, y seis canales de cuatro capas, de la primera a la última; el amarillo es intenso. En los primeros mapas aún se
-# ve el contorno del gato. Los últimos tienen pocos píxeles: ya no dicen dónde exactamente, sino qué.*
+# *Un gato, y seis mapas (canales) de cada una de cuatro capas, de la primera a la última; el amarillo indica una
+# respuesta fuerte. En los primeros mapas aún se ve el contorno del gato. Los últimos tienen pocos píxeles: ya no dicen
+# dónde exactamente, sino qué.*
 
 # %% [markdown] lang="en"
 # The mean of each map of the last layer is one number. All of them together are the **features** of the picture. Let us
 # compute them for all training and validation images, and time it twice.
 
 # %% [markdown] lang="es"
-# La media de cada mapa de la última capa es un número. Todos juntos son las **características** de la imagen. Calculémoslas
-# para todas las imágenes de entrenamiento y validación, y midamos el tiempo dos veces.
+# La media de cada mapa de la última capa es un número. Todos juntos son las **características** de la imagen.
+# Calculémoslas para todas las imágenes de entrenamiento y validación, y midamos el tiempo dos veces.
 
 
 # %%
@@ -269,12 +272,13 @@ print(f"{len(images):,} × {features.shape[1]:,}; {first}: {first_seconds:.2f} s
 # The **head** is one linear layer: it weighs the features and gives one score a class. It is all that we train.
 
 # %% [markdown] lang="es"
-# La segunda vez han salido del disco. Una red congelada da siempre las mismas características para la misma imagen; así que
-# basta una vez. (Si ejecuta de nuevo este cuaderno, la primera vez también será corta.)
+# La segunda vez se leyeron del disco. Una red congelada da siempre las mismas características para la misma imagen, así
+# que basta calcularlas una vez. (Si ejecuta de nuevo este cuaderno, la primera vez también será corta.)
 #
 # ## 3. Una cabeza sobre características congeladas
 #
-# La **cabeza** es una sola capa lineal: pondera las características y da una puntuación por clase. Es lo único que entrenamos.
+# La **cabeza** es una sola capa lineal: pondera las características y da una puntuación por clase. Es lo único que
+# entrenamos.
 
 # %%
 num_classes = len(data.train.class_names)
@@ -306,7 +310,7 @@ axes = plots.plot_history(history, language=LANGUAGE)
 # *Pérdida y exactitud tras cada pasada por los datos (una época). La línea de puntos marca la época cuyos pesos se han
 # conservado: la de menor pérdida de validación.*
 #
-# La red base y la cabeza forman juntas un **clasificador**. ¿Cuánto de él hemos entrenado?
+# La red base y la cabeza forman juntas un **clasificador**. ¿Qué parte de él hemos entrenado?
 
 # %%
 classifier = build_classifier(backbone, head=head)
@@ -337,13 +341,15 @@ claim(
 # %% [markdown] lang="es"
 # ## 4. ¿Cuántas etiquetas ahorra la transferencia?
 #
-# Etiquetar cuesta trabajo. Así que la pregunta justa es: con las *mismas* etiquetas, ¿hasta dónde llega cada camino?
+# Etiquetar cuesta trabajo. Así que la pregunta justa es: con las *mismas* etiquetas, ¿hasta dónde llega cada método?
 #
-# - **Transferencia**: regresión logística sobre características congeladas (otra cabeza lineal, resuelta hasta el final).
-# - **Desde cero**: la misma arquitectura, con todos los pesos al azar al principio, entrenada entera, con copias de las
-#   imágenes reflejadas y desplazadas.
+# - **Transferencia**: regresión logística sobre características congeladas (otra cabeza lineal, ajustada hasta que ya
+#   no puede mejorar).
+# - **Desde cero**: la misma arquitectura, con todos los pesos al azar al principio, entrenada entera, con copias
+#   reflejadas y desplazadas de las imágenes.
 #
-# Lo repetimos con varias semillas: cada una elige otras imágenes y otros pesos iniciales. Una sola vez podría ser suerte.
+# Lo repetimos con varias semillas: cada una elige otras imágenes y otros pesos iniciales. Un solo resultado podría
+# deberse a la suerte.
 
 # %%
 label_counts = [n for n in (10, 25) if n < labels_a_class] + [labels_a_class]
@@ -393,8 +399,8 @@ ax = plots.plot_accuracy_over_labels(
 # *Validation accuracy over the number of labelled images of each class. Lines join the means; pale marks are single seeds.*
 
 # %% [markdown] lang="es"
-# *Exactitud de validación según el número de imágenes etiquetadas de cada clase. Las líneas unen las medias; las marcas
-# pálidas son semillas sueltas.*
+# *Exactitud de validación según el número de imágenes etiquetadas de cada clase. Las líneas unen las medias; cada marca
+# pálida es una semilla.*
 
 # %%
 ten = label_counts.index(min(10, labels_a_class))
@@ -427,9 +433,11 @@ claim(
 # %% [markdown] lang="es"
 # ## 5. ¿Cuánto tiempo ahorra?
 #
-# La red congelada ve cada imagen una vez, no una vez por época. Así que diez épocas de la cabeza deberían costar más o menos
-# lo que una. Medimos tres épocas pasando cada vez por la red base, las llevamos a diez y las comparamos con calcular las
-# características una vez y diez épocas sobre ellas.
+# La red congelada ve cada imagen una vez, no una vez por época. Así que entrenar la cabeza diez épocas debería costar
+# más o menos lo mismo que una.
+#
+# Medimos tres épocas en las que cada imagen pasa por la red base y calculamos cuánto durarían diez. Lo comparamos con
+# calcular las características una sola vez y entrenar diez épocas sobre ellas.
 
 # %%
 whole_model = build_classifier(backbone, num_classes)
@@ -454,7 +462,7 @@ ax = plots.plot_seconds(dict(zip(time_names, (slow_seconds, fast_seconds))), lan
 # *Time for ten epochs of training the head, in seconds; shorter is better.*
 
 # %% [markdown] lang="es"
-# *Tiempo de diez épocas de entrenamiento de la cabeza, en segundos; menos es mejor.*
+# *Tiempo de diez épocas de entrenamiento de la cabeza, en segundos; cuanto menos, mejor.*
 
 # %%
 claim(
@@ -478,10 +486,11 @@ claim(
 # %% [markdown] lang="es"
 # ## 6. Ajuste fino
 #
-# La red base aprendió de otras imágenes. ¿Puede adaptarse a las nuestras? El **ajuste fino** (*fine-tuning*) deja entrenar un
-# poco sus últimas capas, con una **tasa de aprendizaje** baja (el tamaño de cada paso), para corregirlas sin borrarlas.
+# La red base aprendió de otras imágenes. ¿Puede adaptarse a las nuestras? El **ajuste fino** (*fine-tuning*) permite
+# que sus últimas capas se entrenen un poco, con una **tasa de aprendizaje** baja (el tamaño de cada paso). Así se
+# corrigen sin perder lo que saben.
 #
-# Partimos de la cabeza ya entrenada. Una cabeza al azar enviaría a la red correcciones grandes y sin sentido.
+# Partimos de la cabeza ya entrenada. Una cabeza con pesos al azar enviaría a la red correcciones grandes y sin sentido.
 
 # %% framework="pytorch"
 LAST_LAYERS = {"mini_resnet": "stage4", "mobilenet": "blocks.4", "resnet18": "layer4", "resnet50": "layer4"}
@@ -530,14 +539,15 @@ axes = plots.plot_history(history, language=LANGUAGE)
 # %% [markdown] lang="es"
 # *Ajuste fino con la última semilla. Las primeras épocas parten de la exactitud que la cabeza ya tenía.*
 #
-# La menor pérdida de validación decide qué época se conserva. Si ninguna la mejora, el ajuste fino no tiene aquí nada que dar.
+# La menor pérdida de validación decide qué época se conserva. Si ninguna la mejora, el ajuste fino no aporta nada aquí.
 #
 # ## 7. La prueba, una sola vez
 #
-# Todo está elegido: ahora, y solo ahora, las imágenes de prueba. Cada camino se prueba con todas las semillas.
+# Ya está todo elegido. Ahora, y solo ahora, miramos las imágenes de prueba. Cada método se prueba con todas las
+# semillas.
 #
-# El intervalo dice cuánto podría desviarse el número por tener la prueba solo unas cuantas imágenes. Que dos intervalos se
-# solapen no decide cuál es mejor; para eso comparamos imagen por imagen.
+# El intervalo dice cuánto podría desviarse el resultado porque las imágenes de prueba son un número limitado. Que dos
+# intervalos se solapen no permite decidir qué método es mejor; para eso comparamos imagen por imagen.
 
 # %%
 predictions = {
@@ -570,10 +580,11 @@ ax = plots.plot_estimates({method_names[m]: e for m, e in estimates.items()}, la
 # Did fine-tuning help? A difference whose interval contains zero is no difference that this test can see.
 
 # %% [markdown] lang="es"
-# *Exactitud en la prueba, media de todas las semillas, con su intervalo del 95 %. Las líneas sobre la figura añaden los
-# segundos de entrenamiento.*
+# *Exactitud en la prueba, media de todas las semillas, con su intervalo del 95 %. Las líneas de texto encima de la
+# figura añaden los segundos de entrenamiento.*
 #
-# ¿Ha servido el ajuste fino? Una diferencia cuyo intervalo contiene el cero es una diferencia que esta prueba no puede ver.
+# ¿Ha servido el ajuste fino? Una diferencia cuyo intervalo contiene el cero es una diferencia que esta prueba no puede
+# ver.
 
 
 # %%
@@ -641,13 +652,14 @@ if len(worst):
 # safetensors, cannot run code when it is opened, which not every format can say.
 
 # %% [markdown] lang="es"
-# *Los errores de los que la red estaba más segura: clase verdadera → respuesta, y su probabilidad. ¿Ve qué la ha engañado?
-# Un porcentaje no es una promesa: estas respuestas eran falsas.*
+# *Los errores de los que la red estaba más segura: clase verdadera → respuesta, y su probabilidad. ¿Ve usted qué la ha
+# confundido? Un porcentaje no es una promesa: estas respuestas eran erróneas.*
 #
-# ## 9. Guardarlo
+# ## 9. Guardar el modelo
 #
-# Un modelo que no se puede volver a cargar no está terminado. El archivo guarda pesos, nombres de las clases y
-# preprocesamiento. Su formato, safetensors, no puede ejecutar código al abrirse, cosa que no todos pueden decir.
+# Un modelo que no se puede volver a cargar no está terminado. El archivo guarda los pesos, los nombres de las clases y
+# el preprocesamiento. Su formato, safetensors, no puede ejecutar código al abrirse; no todos los formatos pueden decir
+# lo mismo.
 
 # %%
 path = save_classifier(tuned_models[0], folder / "cats_and_dogs.safetensors", test.class_names)
@@ -672,8 +684,8 @@ claim(
 # %% [markdown] lang="es"
 # ## 10. Una foto suya
 #
-# Pulse el botón y elija una foto. No sale de este equipo. Pruebe con su gato y luego con algo que no sea ni gato ni perro: la
-# red solo conoce dos palabras, y usará una de ellas.
+# Pulse el botón y elija una foto. No sale de este equipo. Pruebe con su gato y luego con algo que no sea ni gato ni
+# perro: la red solo conoce dos palabras, y usará una de ellas.
 
 # %%
 from tlhelpers.images import prepare_photo
@@ -698,7 +710,7 @@ ask_for_photo(answer, LANGUAGE)
 # %% [markdown] lang="es"
 # ## 11. Un reto: imágenes de otro tipo
 #
-# Nuestro clasificador aprendió de un tipo de imágenes. ¿Qué hará con la misma clase de animales dibujados a lápiz o vistos de
+# Nuestro clasificador aprendió de un solo tipo de imágenes. ¿Qué hará con gatos y perros dibujados a lápiz o vistos de
 # noche? La tarea es la misma; el dominio, $P(X)$, ha cambiado. Primero apueste; luego mire.
 
 # %%
@@ -738,9 +750,9 @@ claim(
 # ## What was learnt
 
 # %% [markdown] lang="es"
-# **Le toca.** ¿Puede recuperar lo perdido? Algunas ideas: añadir al entrenamiento diez imágenes etiquetadas del estilo nuevo;
-# hacer el ajuste fino desde una capa anterior; entrenar con imágenes en gris. Cambie una sola cosa cada vez, elija con
-# imágenes de validación del estilo nuevo e informe de la diferencia con su intervalo.
+# **Le toca a usted.** ¿Puede recuperar lo perdido? Algunas ideas: añadir al entrenamiento diez imágenes etiquetadas del
+# estilo nuevo; hacer el ajuste fino desde una capa anterior; entrenar con imágenes en gris. Cambie una sola cosa cada
+# vez, elija con imágenes de validación del estilo nuevo e informe de la diferencia con su intervalo.
 #
 # ## Qué hemos aprendido
 
@@ -753,12 +765,12 @@ claim(
 # - A model that does well on one kind of picture promises nothing for another kind.
 
 # %% [markdown] lang="es"
-# - Una red preentrenada convierte las imágenes en características que ya separan lo que nos interesa.
-# - Con pocas etiquetas, una cabeza lineal sobre características congeladas va muy por delante del entrenamiento desde cero.
-#   La figura de la sección 4 dice cuánto, con estas imágenes.
+# - Una red base preentrenada convierte las imágenes en características que ya separan lo que nos interesa distinguir.
+# - Con pocas etiquetas, una cabeza lineal sobre características congeladas va muy por delante del entrenamiento desde
+#   cero. La figura de la sección 4 dice cuánto, con estas imágenes.
 # - Las características congeladas se calculan una sola vez; entrenar una cabeza sobre ellas lleva segundos.
-# - Si el ajuste fino aporta algo hay que medirlo, con un intervalo. La sección 7 dice cuánto ha sido aquí.
-# - Un modelo que acierta con un tipo de imágenes no promete nada para otro tipo.
+# - Hay que medir, con un intervalo, si el ajuste fino aporta algo. La sección 7 dice cuánto aportó aquí.
+# - Que un modelo funcione bien con un tipo de imágenes no promete nada para otro tipo.
 
 # %%
 show_quiz("01_cats_vs_dogs/after", LANGUAGE)

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from tlhelpers.backbones import IMAGENET
+from tlhelpers.errors import DataNotFoundError
 from tlhelpers.model_card import model_card
 from tlhelpers.pytorch.mini_resnet import FEATURE_SIZE, MiniResNet
 
