@@ -153,6 +153,8 @@ def _only_keys(place: str, raw: dict, known: tuple[str, ...]) -> None:
 def _text(place: str, raw: dict, key: str, language: str) -> str:
     """The text in one language, after a look that all languages are there."""
     texts = raw.get(key)
+    if isinstance(texts, dict):
+        _only_keys(f"{place}, {key}", texts, LANGUAGES)  # an unquoted comma splits a text and makes a key of its rest
     for wanted in LANGUAGES:
         if not isinstance(texts, dict) or not isinstance(texts.get(wanted), str) or not texts[wanted].strip():
             raise LessonError(

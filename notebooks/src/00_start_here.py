@@ -7,7 +7,7 @@
 #
 # - say what transfer learning is, in your own words and with four symbols;
 # - tell a change of *domain* from a change of *task*;
-# - see a network use what it learnt elsewhere, with ten labels a class;
+# - tell how a network uses what it learnt elsewhere, with only ten labels a class;
 # - check that this computer has what the course needs.
 
 # %% [markdown] lang="es"
@@ -33,7 +33,7 @@ IMAGE_SIZE = 64  # side of the images, in pixels; what the backbone was trained 
 # ## The piano and the organ
 #
 # Someone who plays the piano sits down at an organ for the first time. They do not start from nothing. They read music,
-# their fingers find chords, they keep time. New are the pedals and the stops.
+# their fingers find chords, they keep time. Only the pedals and the stops are new.
 #
 # A pianist needs weeks for what would take a beginner years. Not because the organ is easy, but because most of what
 # it asks for was learnt before.
@@ -65,7 +65,8 @@ IMAGE_SIZE = 64  # side of the images, in pixels; what the backbone was trained 
 # A **task** is $T = \{Y, f\}$. Here $Y$ is the set of answers, for us {cat, dog}. $f$ is the rule that gives the right
 # answer to each picture. Nobody knows $f$; we learn it from examples.
 #
-# There is a **source**, $D_S$ and $T_S$, where data were plentiful, and a **target**, $D_T$ and $T_T$, where they are not.
+# There is a **source**, $D_S$ and $T_S$, where data were plentiful, and a **target**, $D_T$ and $T_T$, where they are
+# not.
 # Transfer learning improves the rule of the target, $f_T$, with what was learnt from the source, where
 # $D_S \neq D_T$ or $T_S \neq T_T$.
 
@@ -119,12 +120,14 @@ axes = plots.show_images(np.concatenate([pets.images for pets in rows.values()])
 # %% [markdown] lang="en"
 # *The same six animals in three styles. Above each: the answer to "cat or dog?", and the answer to "which breed?".*
 #
-# **Your turn.** A network was trained on daylight photos to tell cars from lorries. Now it is to tell cars from lorries at
-# night. Is it $D$ that changes, or $T$? And if it is to read the make of the car, in daylight? Answer before you open this:
+# **Your turn.** A network was trained on daylight photos to tell cars from lorries. Now it is to tell cars from
+# lorries at
+# night. Is it $D$ that changes, or $T$? And if it is to name the make of the car, in daylight? Answer before you open
+# this:
 #
 # <details><summary>Answer</summary>
 #
-# At night: the domain, for $P(X)$ is another one. The make of the car: the task, for $Y$ and $f$ are others.
+# At night: the domain, because $P(X)$ is another one. The make of the car: the task, because $Y$ and $f$ are others.
 #
 # </details>
 
@@ -151,7 +154,9 @@ axes = plots.show_images(np.concatenate([pets.images for pets in rows.values()])
 # 2. let it turn each picture into a list of numbers, its **features**;
 # 3. learn "cat or dog?" from the features of twenty pictures, ten of each.
 #
-# The backbone never saw a picture of this kind. It is *frozen*: nothing in it changes.
+# The backbone was trained on other pictures. It is *frozen*: nothing in it changes. A **label** is the right answer to
+# a
+# picture, written down by someone.
 
 # %% [markdown] lang="es"
 # ## Una primera prueba: diez etiquetas por clase
@@ -162,7 +167,8 @@ axes = plots.show_images(np.concatenate([pets.images for pets in rows.values()])
 # 2. hacer que convierta cada imagen en una lista de números, sus **características** (*features*);
 # 3. aprender a responder «¿gato o perro?» a partir de las características de veinte imágenes, diez de cada clase.
 #
-# La red base nunca ha visto una imagen de este tipo. Está *congelada*: nada en ella cambia.
+# La red base se entrenó con otras imágenes. Está *congelada*: nada en ella cambia. Una **etiqueta** es la respuesta
+# correcta a una imagen, anotada por alguien.
 
 # %% framework="pytorch"
 from tlhelpers.pytorch import extract_features, load_backbone, set_seed
@@ -199,18 +205,22 @@ def flat(images):
 
 
 with_pixels = accuracy(data.val.labels, linear_probe(flat(few.images), few.labels, flat(data.val.images)))
-names = {"en": ("features of the backbone", "bare pixels"), "es": ("características de la red", "puros píxeles")}
+names = {"en": ("features of the backbone", "bare pixels"), "es": ("características de la red base", "solo píxeles")}
 results = {
     name: wilson_interval(value, len(data.val)) for name, value in zip(names[LANGUAGE], (with_features, with_pixels))
 }
 ax = plots.plot_estimates(results, language=LANGUAGE)
 
 # %% [markdown] lang="en"
-# *Accuracy on pictures that were not learnt from, with its 95 % interval. Guessing gives 50 %.*
+# *Accuracy (the share of right answers) on pictures that were not learnt from. The bar is the 95 % interval: where the
+# true
+# value probably lies, since we tried only so many pictures. Guessing gives 50 %.*
 
 # %% [markdown] lang="es"
-# *Exactitud con imágenes que no se usaron para aprender, con su intervalo del 95 %. Quien responde al azar acierta un
-# 50 %.*
+# *Exactitud (proporción de respuestas correctas) con imágenes que no se usaron para aprender. La barra es el intervalo
+# del
+# 95 %: donde probablemente está el valor verdadero, ya que probamos un número limitado de imágenes. Quien responde al
+# azar acierta un 50 %.*
 
 # %%
 claim(
@@ -252,7 +262,8 @@ claim(
 # | 00 Start here | What is transfer learning? |
 # | [01 Cats and dogs](01_cats_vs_dogs_{framework}.ipynb) | How many labels, and how much time, does it save? |
 #
-# Each lesson exists in PyTorch and in TensorFlow, in English and in Spanish. The text and the experiments are the same, so
+# Each lesson exists in PyTorch and in TensorFlow, in English and in Spanish. The text and the experiments are the
+# same, so
 # that you may switch at any time.
 
 # %% [markdown] lang="es"
