@@ -11,6 +11,7 @@ from tlhelpers.drawn_pets.shapes import Pen, ellipse, mirrored, ruffle, smooth, 
 from tlhelpers.drawn_pets.sheet import Sheet, mix
 
 EAR, HEAD, FLAP, SNOUT = 150, 175, 195, 200  # heights
+STANDING = ("pointed", "prick")  # these ears stand up, the others hang
 DARK, PINK, TONGUE = (34, 26, 26), (205, 140, 132), (214, 104, 112)
 
 
@@ -21,7 +22,7 @@ def turned(f: Factors, x: float, y: float, depth: float) -> tuple[float, float]:
 
 def draw_head(f: Factors, sheet: Sheet, pen: Pen, rng: np.random.Generator) -> None:
     """Put head, ears and muzzle on the sheet."""
-    standing = f.ear in ("pointed", "prick")
+    standing = f.ear in STANDING
     if standing:
         _ears(f, sheet, pen, rng)
     half = [
@@ -43,43 +44,36 @@ def draw_head(f: Factors, sheet: Sheet, pen: Pen, rng: np.random.Generator) -> N
         _ears(f, sheet, pen, rng)
 
 
+# The right ear by kind: corners of an ear of size 0 on a head of half-width 1, and how far each sinks as the ear grows.
+_EARS = {
+    "pointed": ([(0.18, -0.74), (0.5, -0.95), (0.76, -0.65), (0.98, -0.25)], [0, -0.45, -1, 0]),
+    "prick": ([(0.2, -0.7), (0.42, -0.8), (0.68, -0.62), (0.9, -0.7), (0.92, -0.35)], [0, -0.3, -0.75, 0, 0]),
+    "drop": (
+        [(0.5, -0.82), (1.0, -0.75), (1.32, -0.2), (1.36, -0.7), (1.1, -0.6), (0.86, -0.7), (0.84, -0.2)],
+        [0, 0, 0, 1.25, 1.45, 1.1, 0],
+    ),
+    "semi": ([(0.38, -0.84), (0.85, -0.86), (1.12, -0.5), (1.0, -0.72), (0.74, -0.5)], [0, 0, 0, 1, 0]),
+    "folded": ([(0.3, -0.86), (0.66, -1.0), (0.98, -0.62), (0.86, -0.75), (0.5, -0.62)], [0, 0, 0, 1, 0]),
+}
+
+
 def _ears(f: Factors, sheet: Sheet, pen: Pen, rng) -> None:
-    w, size = f.cheek, f.ear_size
-    corners, level, soft = {
-        "pointed": ([(0.18, -0.74), (0.5, -0.95 - 0.45 * size), (0.76, -0.65 - size), (0.98, -0.25)], EAR, False),
-        "prick": (
-            [(0.2, -0.7), (0.42, -0.8 - 0.3 * size), (0.68, -0.62 - 0.75 * size), (0.9, -0.7), (0.92, -0.35)],
-            EAR,
-            False,
-        ),
-        "drop": (
-            [
-                (0.5, -0.82),
-                (1.0, -0.75),
-                (1.32, -0.2),
-                (1.36, -0.7 + 1.25 * size),
-                (1.1, -0.6 + 1.45 * size),
-                (0.86, -0.7 + 1.1 * size),
-                (0.84, -0.2),
-            ],
-            FLAP,
-            True,
-        ),
-        "semi": ([(0.38, -0.84), (0.85, -0.86), (1.12, -0.5), (1.0, -0.72 + size), (0.74, -0.5)], FLAP, True),
-        "folded": ([(0.3, -0.86), (0.66, -1.0), (0.98, -0.62), (0.86, -0.75 + size), (0.5, -0.62)], FLAP, True),
-    }[f.ear]
+    base, growth = _EARS[f.ear]
+    corners = np.array(base)
+    corners[:, 1] += np.array(growth) * f.ear_size
+    hanging = f.ear not in STANDING
     for s in (-1, 1):
         # the ear on the far side of a turned head is seen narrower
-        near = np.array(corners) * (s * w * (1 + 0.12 * s * math.sin(-f.yaw)), 1) + (-0.12 * math.sin(f.yaw), 0)
-        outline = smooth(near) if soft else _corners(near)
-        colour = ear_colour(f, s)
-        if soft:
-            colour = mix(colour, (0, 0, 0), 0.25)
-        sheet.shape(pen, ruffle(outline, 0.01 + 0.07 * f.fur, rng), colour, level)
-        if not soft:
-            inner = outline * 0.62 + near.mean(0) * 0.38 + (0, 0.06)
+        width = s * f.cheek * (1 - 0.12 * s * math.sin(f.yaw))
+        seen = corners * (width, 1) - (0.12 * math.sin(f.yaw), 0)
+        outline = smooth(seen) if hanging else _corners(seen)
+        colour = mix(ear_colour(f, s), (0, 0, 0), 0.25 if hanging else 0.0)
+        tufted = ruffle(outline, 0.01 + 0.07 * f.fur, rng)
+        sheet.shape(pen, tufted, colour, FLAP if hanging else EAR)
+        if not hanging:
+            inner = outline * 0.62 + seen.mean(0) * 0.38 + (0, 0.06)
             lining = PINK if f.species == "cat" else DARK
-            sheet.shape(pen, inner, mix(colour, lining, 0.65), level - 25)
+            sheet.shape(pen, inner, mix(colour, lining, 0.65), EAR - 25)
 
 
 def _corners(points: np.ndarray) -> np.ndarray:
@@ -137,19 +131,8 @@ def draw_face(f: Factors, draw: ImageDraw.ImageDraw, pen: Pen) -> None:
             pen.line(draw, [(x, y + 0.04), (x + s * 0.1, y + 0.15), (x + s * 0.26, y + 0.1)], line, 0.045)
     else:
         top = y - 0.5 * w
-        pen.fill(
-            draw,
-            smooth(
-                [
-                    (x - 0.25, top - 0.14),
-                    (x + 0.25, top - 0.14),
-                    (x + 0.16, top + 0.1),
-                    (x, top + 0.17),
-                    (x - 0.16, top + 0.1),
-                ]
-            ),
-            (22, 18, 20),
-        )
+        nose = [(-0.25, -0.14), (0.25, -0.14), (0.16, 0.1), (0, 0.17), (-0.16, 0.1)]
+        pen.fill(draw, smooth(nose) + np.array((x, top)), (22, 18, 20))
         pen.fill(draw, ellipse(x - 0.05, top - 0.08, 0.08, 0.03), (120, 116, 120))
         pen.line(draw, [(x, top + 0.15), (x, y + 0.38 * w)], line, 0.05)
         for s in (-1, 1):
