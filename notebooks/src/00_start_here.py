@@ -205,10 +205,12 @@ def flat(images):
 
 
 with_pixels = accuracy(data.val.labels, linear_probe(flat(few.images), few.labels, flat(data.val.images)))
-names = {"en": ("features of the backbone", "bare pixels"), "es": ("características de la red base", "solo píxeles")}
-results = {
-    name: wilson_interval(value, len(data.val)) for name, value in zip(names[LANGUAGE], (with_features, with_pixels))
-}
+names = {
+    "en": ("features of the backbone", "bare pixels"),
+    "es": ("características de la red base", "solo píxeles"),
+}[LANGUAGE]
+found = dict(zip(names, (with_features, with_pixels)))
+results = {name: wilson_interval(value, len(data.val)) for name, value in found.items()}
 ax = plots.plot_estimates(results, language=LANGUAGE)
 
 # %% [markdown] lang="en"
@@ -227,7 +229,7 @@ claim(
     "features_beat_pixels",
     100 * (with_features - with_pixels),
     en="With ten labels a class, features of a network trained on other pictures beat bare pixels",
-    es="Con diez etiquetas por clase, las características de una red entrenada con otras imágenes superan a los píxeles",
+    es="Con diez etiquetas por clase, las características de una red ya entrenada superan a los píxeles",
     at_least=15,
     unit={"en": "points", "es": "puntos"}[LANGUAGE],
     language=LANGUAGE,
@@ -239,8 +241,8 @@ claim(
 #
 # ## Is everything there?
 #
-# The next cell says what this computer has: packages, accelerator, folders. What is missing comes with the line that
-# mends it. In a terminal, `tlhelpers doctor` tells the same.
+# The next cell looks at this computer: packages, accelerator, folders. Each thing that is missing comes with the line that
+# mends it. In a terminal, `tlhelpers doctor` tells all that it found.
 
 # %% [markdown] lang="es"
 # Las frases con una marca como la de arriba son **afirmaciones comprobadas**. El número se ha medido en este cuaderno,
@@ -248,11 +250,17 @@ claim(
 #
 # ## ¿Está todo?
 #
-# La celda siguiente dice qué tiene este equipo: paquetes, acelerador, carpetas. Si falta algo, lo muestra junto con la
-# línea que lo arregla. En una terminal, `tlhelpers doctor` dice lo mismo.
+# La celda siguiente examina este equipo: paquetes, acelerador, carpetas. Cada cosa que falta aparece con la línea que lo
+# arregla. En una terminal, `tlhelpers doctor` cuenta todo lo que ha encontrado.
 
 # %%
-# !tlhelpers doctor
+from tlhelpers.doctor import examine, list_problems
+
+problems = list_problems(examine())
+for problem in problems:
+    print(f"{problem['what']}\n    {problem['mend']}")
+if not problems:
+    print({"en": "Everything is there.", "es": "No falta nada."}[LANGUAGE])
 
 # %% [markdown] lang="en"
 # ## A map of the course

@@ -120,7 +120,7 @@ class_words = plots.class_words(some.class_names, LANGUAGE)
 axes = plots.show_images(some.images[order], [class_words[k] for k in some.labels[order]], columns=6)
 
 # %% [markdown] lang="en"
-# *Training images, a row a class. Look for what could be mistaken: poses, backgrounds, things in front.*
+# *Training images, one row for each class. Look for what could be mistaken: poses, backgrounds, things in front.*
 #
 # Three parts, each with its own use. We learn from **train**. We choose with **val** (validation): when to stop, which
 # of
@@ -215,13 +215,17 @@ if BACKBONE == "mini_resnet":
     axes = plots.show_images(some.images[order], titles, columns=6)
 
 # %% [markdown] lang="en"
-# *The two old words that the network finds most probable for each picture. Often they are wrong, but seldom absurd:
-# many of
-# them have fur and a face.*
+# *The two old words that the network finds most probable for each picture. Most are wrong, and some are absurd: none of its
+# words means "a drawn cat".*
+#
+# So the old answers are of little use here. But the answers are only the last layer. What matters is what lies before it.
 
 # %% [markdown] lang="es"
-# *Las dos palabras antiguas que la red considera más probables para cada imagen. A menudo son equivocadas, pero pocas
-# veces absurdas: nombran cosas con pelaje y con cara.*
+# *Las dos palabras antiguas que la red considera más probables para cada imagen. La mayoría son erróneas y algunas,
+# absurdas: ninguna de sus palabras significa «gato dibujado».*
+#
+# Así que las respuestas antiguas sirven aquí de poco. Pero las respuestas son solo la última capa. Lo que importa es lo
+# que hay antes de ella.
 
 # %% [markdown] lang="en"
 # What do the early layers make of a cat, and what do the late ones? Each layer holds **feature maps**: small pictures
