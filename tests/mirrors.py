@@ -108,6 +108,14 @@ class TestFeatures:
             atol=1e-3,
         )
 
+    @pytest.mark.filterwarnings("error::UserWarning")
+    def test_read_only_images_are_taken_without_a_warning(self, mirror, classifier, pets):
+        images = pets.images.copy()
+        images.flags.writeable = False
+        mirror.extract_features(classifier.backbone, images, cache=False)
+        mirror.freeze(classifier)
+        mirror.fit(classifier, images, pets.species, images, pets.species, epochs=1, progress=False)
+
     def test_fast_precision_stays_near_float32(self, mirror, backbone, pets):
         many = np.concatenate([pets.images] * 6)  # enough for the traced graph
         fast = mirror.extract_features(mirror.load_backbone("mini_resnet"), many, batch_size=16, cache=False)

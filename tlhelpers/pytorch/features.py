@@ -64,7 +64,7 @@ def _fastest_forward(backbone: Backbone, example: np.ndarray, trace: bool) -> Ca
     with torch.inference_mode(), compute_context(backbone.precision, device), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer warns of sizes that become constants, which is what we want
         try:
-            graph = torch.jit.trace(backbone, torch.from_numpy(example[:2]).float(), check_trace=False)
+            graph = torch.jit.trace(backbone, torch.from_numpy(np.array(example[:2])).float(), check_trace=False)
             graph = torch.jit.freeze(graph)
         except (RuntimeError, TypeError):  # a model of timm may do what cannot be traced
             return backbone
@@ -78,7 +78,8 @@ def _run(forward, model, images, batch_size, width, progress) -> np.ndarray:
     starts = range(0, len(images), batch_size)
     with torch.inference_mode(), compute_context(model.precision, device):
         for start in tqdm(starts, unit="batch", disable=not progress or len(starts) < 2, leave=False):
-            batch = torch.from_numpy(np.ascontiguousarray(images[start : start + batch_size])).to(device)
+            batch = np.array(images[start : start + batch_size])  # a copy, since a memory map is read-only
+            batch = torch.from_numpy(batch).to(device)
             out[start : start + len(batch)] = forward(batch.float()).float().cpu().numpy()
     return out
 

@@ -42,7 +42,7 @@ class _Trainer:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=short == torch.float16)
 
     def _tensors(self, x: np.ndarray, y: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        x = torch.from_numpy(np.ascontiguousarray(x)).to(self.device).float()
+        x = torch.from_numpy(np.array(x)).to(self.device).float()  # a copy: a memory map is read-only
         return x, torch.from_numpy(np.asarray(y, np.int64)).to(self.device)
 
     def step(self, x: np.ndarray, y: np.ndarray, lr: float) -> tuple[torch.Tensor, torch.Tensor]:
