@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SMALL = {"LABELS_A_CLASS": 20, "SEEDS": 1, "SCRATCH_SEEDS": 1, "SCRATCH_EPOCHS": 2, "FINE_TUNE_EPOCHS": 1}
 
 
+@pytest.mark.timeout(1500)  # a MobileNet at 224 pixels, also from scratch: minutes on two cores
 @pytest.mark.parametrize(("framework", "language"), [("pytorch", "en"), ("tensorflow", "es")])
 def test_lesson_on_real_photos(framework, language, tmp_path):
     if not os.environ.get("TLHELPERS_DATA"):
