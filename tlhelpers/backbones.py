@@ -40,6 +40,10 @@ PACK_WEIGHTS = {
 }
 
 
+# The residual networks whose weights travel with the package, and the channels of their first stage.
+EMBEDDED_WIDTHS = {"mini_resnet": 32, "mini_resnet_narrow": 16}
+
+
 @dataclass(frozen=True)
 class Provenance:
     """Where a backbone's weights come from: `kind` is embedded, pack, file, download or random."""
@@ -62,8 +66,8 @@ def pack_weights(name: str, framework: str) -> tuple[Path, str] | None:
 
 
 @functools.cache
-def embedded_weights() -> tuple[dict[str, np.ndarray], dict]:
-    """Weights of `mini_resnet`, float32 under PyTorch's names and layouts, and what the file says of itself.
+def embedded_weights(name: str = "mini_resnet") -> tuple[dict[str, np.ndarray], dict]:
+    """Weights of one of `EMBEDDED_WIDTHS`, float32 under PyTorch's names and layouts, and what the file says of itself.
 
     Returns:
         The tensors by name (convolutions of shape `(out, in, height, width)`), and a dictionary with `val_top1`
@@ -71,13 +75,18 @@ def embedded_weights() -> tuple[dict[str, np.ndarray], dict]:
     """
     from safetensors import safe_open
 
-    with resources.as_file(resources.files("tlhelpers") / "weights" / "mini_resnet.safetensors") as path:
+    with resources.as_file(resources.files("tlhelpers") / "weights" / f"{name}.safetensors") as path:
         if not path.exists():
             raise WeightsError(f"expected the embedded weights in {path}, found none; install the package again")
         with safe_open(path, "numpy") as file:
             tensors = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
             metadata = file.metadata()
     return tensors, {"val_top1": float(metadata["val_top1"]), "classes": json.loads(metadata["classes"])}
+
+
+def first_names(metadata: dict) -> tuple[str, ...]:
+    """The first of the names of each class, in label order, from what `embedded_weights` says of its file."""
+    return tuple(names.split(",")[0] for _, names in metadata["classes"])
 
 
 def source_classes(features: np.ndarray, top: int = 3) -> list[list[tuple[str, float]]]:
@@ -93,7 +102,7 @@ def source_classes(features: np.ndarray, top: int = 3) -> list[list[tuple[str, f
     logits = features @ weight.T + bias
     probabilities = np.exp(logits - logits.max(1, keepdims=True))
     probabilities /= probabilities.sum(1, keepdims=True)
-    names = [names.split(",")[0] for _, names in metadata["classes"]]
+    names = first_names(metadata)
     return [[(names[k], float(row[k])) for k in np.argsort(-row)[:top]] for row in probabilities]
 
 

@@ -9,6 +9,7 @@ TlhelpersError
 ├── WeightsError           a weights file of another architecture
 ├── ParameterError         a notebook parameter that the notebook does not have
 ├── LessonError            a lesson's source that the builder refuses
+├── GradientError          a gradient that is not finite; has the last good result
 └── ClaimError             a claim that the measured number does not bear out; also an AssertionError
 """
 
@@ -43,7 +44,8 @@ class UnknownNameError(TlhelpersError, ValueError):
         known = sorted(known)
         close = difflib.get_close_matches(str(name), known, n=2, cutoff=0.5)
         hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
-        super().__init__(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(known)}.")
+        shown = known if len(known) <= 60 else [*known[:20], f"and {len(known) - 20} more"]
+        super().__init__(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(shown)}.")
 
 
 class WeightsError(TlhelpersError):
@@ -56,6 +58,14 @@ class ParameterError(TlhelpersError):
 
 class LessonError(TlhelpersError):
     """A lesson's source that the builder refuses."""
+
+
+class GradientError(TlhelpersError):
+    """A gradient is not finite; `last_good` is the result up to the step before."""
+
+    def __init__(self, message: str, last_good):
+        super().__init__(message)
+        self.last_good = last_good
 
 
 class ClaimError(TlhelpersError, AssertionError):

@@ -1,8 +1,9 @@
-"""`tlhelpers pretrain`: trains the embedded backbone anew."""
+"""`tlhelpers pretrain`: trains an embedded backbone anew."""
 
 import argparse
 from pathlib import Path
 
+from tlhelpers.backbones import EMBEDDED_WIDTHS
 from tlhelpers.errors import DataNotFoundError
 from tlhelpers.paths import data_folder
 
@@ -11,9 +12,10 @@ PHOTOS = "tiny_imagenet"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `tlhelpers pretrain`."""
+    parser.add_argument("name", nargs="?", default="mini_resnet", choices=EMBEDDED_WIDTHS, help="%(default)s")
     parser.add_argument("--data", type=Path, help=f"the folder {PHOTOS}; default: that of TLHELPERS_DATA")
     parser.add_argument(
-        "--out", type=Path, default=Path("mini_resnet"), help="where weights and model card go (%(default)s)"
+        "--out", type=Path, default=Path("pretrained"), help="where weights and model card go (%(default)s)"
     )
     parser.add_argument("--compile", action="store_true", help="compile the model first: minutes, then faster epochs")
 
@@ -33,5 +35,5 @@ def run(args: argparse.Namespace) -> int:
         )
     from tlhelpers.pytorch.pretrain import pretrain
 
-    pretrain(data, args.out, compile_model=args.compile)
+    pretrain(data, args.out, compile_model=args.compile, name=args.name)
     return 0

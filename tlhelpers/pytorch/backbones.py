@@ -4,12 +4,14 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from tlhelpers.backbones import (
+    EMBEDDED_WIDTHS,
     IMAGENET,
     MINUS_ONE_TO_ONE,
     Preprocessing,
@@ -55,7 +57,7 @@ class _Recipe:
 
 
 BACKBONES = {
-    "mini_resnet": _Recipe(MiniResNet, 64, IMAGENET),
+    **{name: _Recipe(partial(MiniResNet, width), 64, IMAGENET) for name, width in EMBEDDED_WIDTHS.items()},
     "mobilenet": _Recipe(_keras_mobilenet, 224, MINUS_ONE_TO_ONE),
     "vgg16": _Recipe(lambda: _torchvision_features("vgg16"), 224, IMAGENET, "features."),
     "resnet18": _Recipe(lambda: _resnet("resnet18"), 224, IMAGENET),
@@ -157,8 +159,8 @@ def load_backbone(
         recipe, pretrained_timm = _timm_recipe("mobilenetv1_100.ra4_e3600_r224_in1k", True), True
     network = recipe.build()
     file, provenance, pack_layer = None, Provenance("random", ""), None
-    if weights == "auto" and name == "mini_resnet":
-        tensors, metadata = embedded_weights()
+    if weights == "auto" and name in EMBEDDED_WIDTHS:
+        tensors, metadata = embedded_weights(name)
         tensors = {k: torch.from_numpy(v) for k, v in tensors.items() if not k.startswith("head.")}
         _load(network, tensors, name, "the embedded weights", None)
         provenance = Provenance("embedded", f"Tiny ImageNet, top-1 {metadata['val_top1']:.1%}")
@@ -179,7 +181,7 @@ def load_backbone(
     if layer is not None:
         cut(network, layer)
     if file is not None:
-        tensors = {k.removeprefix(recipe.prefix): v for k, v in _read(file).items()}
+        tensors = {k.removeprefix(recipe.prefix): v for k, v in read_weights(file).items()}
         _load(network, tensors, name, file, layer)
     backbone = Backbone(
         name, network, image_size or recipe.input_size, recipe.preprocessing, provenance, layer, precision
@@ -223,7 +225,12 @@ def cut(network: nn.Module, layer: str) -> None:
         cut(getattr(network, head), rest)
 
 
-def _read(file: Path) -> dict[str, torch.Tensor]:
+def read_weights(file: Path) -> dict[str, torch.Tensor]:
+    """Tensors by name from a .safetensors or .pth file, which cannot run code when read.
+
+    Raises:
+        WeightsError: for a file that is not there or is broken.
+    """
     if not file.exists():
         raise WeightsError(f"expected a file of weights, found nothing at {file}")
     try:

@@ -1,15 +1,12 @@
-"""The embedded backbone: a ResNet-10 of width 32 for images of 64 pixels, in PyTorch.
+"""The embedded backbones: ResNet-10 of width 32, or of another, for images of 64 pixels, in PyTorch.
 
 Basic blocks of He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition" (CVPR 2016), one a stage.
-`tlhelpers.tensorflow.mini_resnet` defines the same network; both read the same weights file.
+`tlhelpers.tensorflow.mini_resnet` defines the same network; both read the same weights files.
 """
 
 import torch
 from torch import nn
 from torch.nn import functional as F
-
-WIDTHS = (32, 64, 128, 256)
-FEATURE_SIZE = WIDTHS[-1]
 
 
 class BasicBlock(nn.Module):
@@ -35,18 +32,19 @@ class BasicBlock(nn.Module):
 
 
 class MiniResNet(nn.Module):
-    """Feature maps of shape `(n, 256, h/16, w/16)` from scaled images of shape `(n, 3, h, w)`."""
+    """Feature maps of shape `(n, 8 * width, h/16, w/16)` from scaled images of shape `(n, 3, h, w)`."""
 
-    def __init__(self):
+    def __init__(self, width: int = 32):
         super().__init__()
+        self.feature_size = 8 * width
         self.stem = nn.Sequential()
-        self.stem.add_module("conv", nn.Conv2d(3, WIDTHS[0], 3, 2, 1, bias=False))
-        self.stem.add_module("bn", nn.BatchNorm2d(WIDTHS[0]))
+        self.stem.add_module("conv", nn.Conv2d(3, width, 3, 2, 1, bias=False))
+        self.stem.add_module("bn", nn.BatchNorm2d(width))
         self.stem.add_module("relu", nn.ReLU())
-        self.stage1 = BasicBlock(WIDTHS[0], WIDTHS[0], stride=1)
-        self.stage2 = BasicBlock(WIDTHS[0], WIDTHS[1], stride=2)
-        self.stage3 = BasicBlock(WIDTHS[1], WIDTHS[2], stride=2)
-        self.stage4 = BasicBlock(WIDTHS[2], WIDTHS[3], stride=2)
+        self.stage1 = BasicBlock(width, width, stride=1)
+        self.stage2 = BasicBlock(width, 2 * width, stride=2)
+        self.stage3 = BasicBlock(2 * width, 4 * width, stride=2)
+        self.stage4 = BasicBlock(4 * width, 8 * width, stride=2)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):  # He et al., "Delving Deep into Rectifiers" (ICCV 2015), eq. 10
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

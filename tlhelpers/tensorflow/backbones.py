@@ -4,6 +4,7 @@ import hashlib
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -13,6 +14,7 @@ import tensorflow as tf
 from tlhelpers.backbones import (
     AS_IS,
     CAFFE,
+    EMBEDDED_WIDTHS,
     IMAGENET,
     MINUS_ONE_TO_ONE,
     Preprocessing,
@@ -40,7 +42,7 @@ class _Recipe:
 
 
 BACKBONES = {
-    "mini_resnet": _Recipe(mini_resnet, 64, IMAGENET),
+    **{name: _Recipe(partial(mini_resnet, width=width), 64, IMAGENET) for name, width in EMBEDDED_WIDTHS.items()},
     "mobilenet": _Recipe(_application("MobileNet"), 224, MINUS_ONE_TO_ONE),
     "vgg16": _Recipe(_application("VGG16"), 224, CAFFE),
     "resnet50": _Recipe(_application("ResNet50"), 224, CAFFE),
@@ -70,7 +72,7 @@ class Backbone(keras.Model):
         super().__init__(name=name)
         self.network, self.input_size, self.preprocessing = network, input_size, preprocessing
         self.provenance, self.layer, self.precision = provenance, layer, check_precision(precision)
-        self.layer_names = LAYER_NAMES if name == "mini_resnet" else tuple(x.name for x in network.layers[1:])
+        self.layer_names = LAYER_NAMES if name in EMBEDDED_WIDTHS else tuple(x.name for x in network.layers[1:])
         self.feature_size = int(network.output_shape[-1])
 
     def maps(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -135,8 +137,8 @@ def load_backbone(
     with building_policy(precision):
         network = recipe.build(size)
     file, provenance, pack_layer = None, Provenance("random", ""), None
-    if weights == "auto" and name == "mini_resnet":
-        tensors, metadata = embedded_weights()
+    if weights == "auto" and name in EMBEDDED_WIDTHS:
+        tensors, metadata = embedded_weights(name)
         load_shared_weights(network, tensors)
         provenance = Provenance("embedded", f"Tiny ImageNet, top-1 {metadata['val_top1']:.1%}")
     elif weights == "auto":

@@ -1,15 +1,13 @@
-"""The embedded backbone: a ResNet-10 of width 32 for images of 64 pixels, in Keras.
+"""The embedded backbones: ResNet-10 of width 32, or of another, for images of 64 pixels, in Keras.
 
 Basic blocks of He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition" (CVPR 2016), one a stage.
-`tlhelpers.pytorch.mini_resnet` defines the same network; both read the same weights file.
+`tlhelpers.pytorch.mini_resnet` defines the same network; both read the same weights files.
 """
 
 import keras
 import numpy as np
 from keras import layers
 
-WIDTHS = (32, 64, 128, 256)
-FEATURE_SIZE = WIDTHS[-1]
 LAYER_NAMES = ("stem", "stage1", "stage2", "stage3", "stage4")
 
 
@@ -38,13 +36,13 @@ def _basic_block(x, channels: int, stride: int, name: str):
     return layers.ReLU(name=name)(layers.Add(name=f"{name}_add")([y, shortcut]))
 
 
-def mini_resnet(size: int) -> keras.Model:
-    """Feature maps of shape `(n, size/16, size/16, 256)` from scaled images of shape `(n, size, size, 3)`."""
+def mini_resnet(size: int, width: int = 32) -> keras.Model:
+    """Feature maps of shape `(n, size/16, size/16, 8 * width)` from scaled images of shape `(n, size, size, 3)`."""
     inputs = keras.Input((size, size, 3))
-    x = _batch_norm(_convolution(inputs, WIDTHS[0], 3, 2, "stem_conv"), "stem_bn")
+    x = _batch_norm(_convolution(inputs, width, 3, 2, "stem_conv"), "stem_bn")
     x = layers.ReLU(name="stem")(x)
-    for stage, channels in enumerate(WIDTHS, start=1):
-        x = _basic_block(x, channels, 1 if stage == 1 else 2, f"stage{stage}")
+    for stage in range(1, 5):
+        x = _basic_block(x, width * 2 ** (stage - 1), 1 if stage == 1 else 2, f"stage{stage}")
     return keras.Model(inputs, x, name="mini_resnet")
 
 
@@ -53,7 +51,7 @@ _SUFFIXES = {"kernel": "weight", "gamma": "weight", "beta": "bias",
 
 
 def load_shared_weights(network: keras.Model, tensors: dict[str, np.ndarray]) -> None:
-    """Set the weights of `mini_resnet` from tensors under PyTorch's names, convolutions `(out, in, height, width)`."""
+    """Set the weights of a `mini_resnet` from tensors under PyTorch's names, convolutions `(out, in, height, width)`."""
     for layer in network.layers:
         for variable in layer.weights:
             tensor = tensors[f"{layer.name.replace('_', '.')}.{_SUFFIXES[variable.name]}"]
