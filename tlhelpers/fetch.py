@@ -1,6 +1,7 @@
 """Data sets and weights, from the classroom pack, the cache or the network, in this order."""
 
 import argparse
+import json
 import shutil
 from pathlib import Path
 
@@ -41,6 +42,13 @@ def fetch_weights(backbone_name: str, framework: str, *, to: Path | str | None =
         progress: As for `fetch`.
     """
     return _bring(weights_file(backbone_name, framework), f"{backbone_name}-{framework}", to, progress)
+
+
+def imagenet_class_names() -> tuple[str, ...]:
+    """The names of ImageNet's 1,000 classes, in label order; errors as for `fetch`."""
+    (file,) = fetch("imagenet_classes", progress=False)
+    classes = json.loads(file.read_text(encoding="utf-8"))
+    return tuple(classes[str(k)][1].replace("_", " ") for k in range(len(classes)))
 
 
 def find_local(file: RemoteFile) -> Path | None:

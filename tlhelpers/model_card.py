@@ -19,7 +19,8 @@ def model_card(result: dict, note: str = "") -> str:
     return f"""# {result["name"]}
 
 A residual network for photos of 64 pixels, small enough to travel with the package: ResNet-10 (He et al., CVPR 2016) of
-width {result["width"]}, a stem of stride 2, four basic blocks, {8 * result["width"]} features; with a head for {len(result["classes"])} classes.
+width {result["width"]}, a stem of stride 2, four basic blocks, {8 * result["width"]} features; with a head for
+{len(result["classes"])} classes.
 The convolutions and the head are stored as float16.
 
 **Result.** Top-1 on {result["val_images"]:,} validation photos of {len(result["classes"])} classes: {top1}.
@@ -49,6 +50,6 @@ The validation photos have 64 pixels throughout; in the first phases the network
 | --- | --- | --- | --- | --- |
 {epochs}
 
-Train it again: `tlhelpers pretrain {result["name"]} --data FOLDER --out OUT`, with Tiny ImageNet in FOLDER as `train*.npz`, `val*.npz` and
-`classes.tsv` (WebP bytes in `data`, `offsets`, `labels`).
+Train it again: `tlhelpers pretrain {result["name"]} --data FOLDER --out OUT`, with Tiny ImageNet in FOLDER as
+`train*.npz`, `val*.npz` and `classes.tsv` (WebP bytes in `data`, `offsets`, `labels`).
 """.replace("\n\n\n\n", "\n\n")

@@ -102,7 +102,7 @@ def check_classifier(model) -> None:
     Raises:
         TypeError: such as for a backbone without a head.
     """
-    if not (hasattr(model, "backbone") and hasattr(model, "head")):
+    if not (hasattr(model, "num_classes") and hasattr(model, "input_size")):
         raise TypeError(
             f"expected a classifier, a backbone with a head; got {type(model).__name__}. "
             "Take load_source_classifier(NAME), or build_classifier(backbone, head=...)."
@@ -188,9 +188,7 @@ class AttackPlan:
             images, originals = found.astype(np.uint8), self.given
         else:
             images, originals = ((x / 255).astype(self.given.dtype) for x in (found, self.originals))
-        return AttackResult(
-            images, originals, self.labels, self.targets, before, after, steps, self.epsilon, self.norm
-        )
+        return AttackResult(images, originals, self.labels, self.targets, before, after, steps, self.epsilon, self.norm)
 
 
 def plan_attack(
@@ -205,9 +203,7 @@ def plan_attack(
         raise ValueError("expected at least one image, got none")
     pixels = originals[0].size
     check_epsilon(epsilon, norm, pixels)
-    if step_size is None:
-        step_size = min(epsilon, 2.5 * epsilon / steps)  # as Madry et al. choose it
-    if not 0 < step_size <= (1 if norm == "linf" else math.sqrt(pixels)):
+    if step_size is not None and not 0 < step_size <= (1 if norm == "linf" else math.sqrt(pixels)):
         raise ValueError(f"expected step_size above 0, in the units of epsilon ({epsilon:g}), got {step_size:g}")
     names = getattr(model, "class_names", None)
     labels = _classes(labels, names, model.num_classes, len(originals), "labels")
@@ -225,10 +221,29 @@ def plan_attack(
     exact = given.astype(np.float32) * 255 if given.dtype.kind == "f" else originals  # the budget is kept from these
     low = np.ceil(np.maximum(exact - radius, 0) - ROUNDING)
     high = np.floor(np.minimum(exact + radius, 255) + ROUNDING)
-    sizes = np.full(steps, 255 * step_size, np.float32)
+    sizes = 255 * epsilon * np.arange(steps, 0, -1) / steps if step_size is None else np.full(steps, 255 * step_size)
     return AttackPlan(
-        given, originals, low, high, labels, targets, epsilon, norm, sizes, random_start, early_stop, seed
+        given,
+        originals,
+        low,
+        high,
+        labels,
+        targets,
+        epsilon,
+        norm,
+        sizes.astype(np.float32),
+        random_start,
+        early_stop,
+        seed,
     )
+
+
+def check_gradient_arguments(model, images, classes) -> tuple[np.ndarray, np.ndarray]:
+    """Images in levels, float32, and class numbers, int64; errors as `logit_gradient` describes them."""
+    check_classifier(model)
+    images = check_images(np.asarray(images), model.input_size).astype(np.float32)
+    names = getattr(model, "class_names", None)
+    return images, _classes(classes, names, model.num_classes, len(images), "classes")
 
 
 def draw_targets(labels: np.ndarray, num_classes: int, seed: int = 0) -> np.ndarray:

@@ -42,13 +42,15 @@ def class_words(class_names: Sequence[str], language: str) -> tuple[str, ...]:
     return tuple(words.get(name, name) for name in class_names)
 
 
-def _axes(ax: Axes | None, width: float = 6.0, height: float = 3.6) -> Axes:
+def new_axes(ax: Axes | None, width: float = 6.0, height: float = 3.6) -> Axes:
+    """The axes that were given, or those of a new figure, sizes in inches."""
     if ax is not None:
         return ax
     return plt.subplots(figsize=(width, height), layout="constrained")[1]
 
 
-def _tidy(ax: Axes) -> None:
+def tidy(ax: Axes) -> None:
+    """Only what helps to read: two spines, faint horizontal lines."""
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis="y", color="#DDDDDD", linewidth=0.8)
     ax.set_axisbelow(True)
@@ -116,7 +118,7 @@ def plot_history(history: History, *, language: str = "en") -> np.ndarray:
         ax.axvline(history.best_epoch + 1, color="#999999", linewidth=1, linestyle=":")
         ax.set(xlabel=word("epoch", language), ylabel=word(label, language))
         ax.xaxis.get_major_locator().set_params(integer=True)
-        _tidy(ax)
+        tidy(ax)
         ax.legend(frameon=False)
     return axes
 
@@ -133,7 +135,7 @@ def plot_accuracy_over_labels(
         language: of the labels.
         ax: where to draw.
     """
-    ax = _axes(ax)
+    ax = new_axes(ax)
     for k, (name, values) in enumerate(curves.items()):
         values = 100 * np.atleast_2d(values)
         ax.plot(counts, values.mean(0), LINES[k], color=COLOURS[k], marker=MARKERS[k], label=name)
@@ -145,14 +147,14 @@ def plot_accuracy_over_labels(
     ax.set_xticks(counts, [str(count) for count in counts])
     ax.minorticks_off()
     ax.set(xlabel=word("labels a class", language), ylabel=word("accuracy", language), ylim=(None, 101))
-    _tidy(ax)
+    tidy(ax)
     ax.legend(frameon=False)
     return ax
 
 
 def plot_estimates(estimates: dict[str, Estimate], *, language: str = "en", ax: Axes | None = None) -> Axes:
     """Accuracies with their 95 % intervals, one row a method."""
-    ax = _axes(ax, 6.0, 0.9 + 0.5 * len(estimates))
+    ax = new_axes(ax, 6.0, 0.9 + 0.5 * len(estimates))
     for k, estimate in enumerate(estimates.values()):
         value, low, high = (100 * v for v in (estimate.value, estimate.low, estimate.high))
         ax.errorbar(value, k, xerr=[[value - low], [high - value]], color=COLOURS[k], marker=MARKERS[k], capsize=4)
@@ -166,7 +168,7 @@ def plot_estimates(estimates: dict[str, Estimate], *, language: str = "en", ax: 
 
 def plot_seconds(seconds: dict[str, float], *, language: str = "en", ax: Axes | None = None) -> Axes:
     """Durations as bars, each with its number."""
-    ax = _axes(ax, 6.0, 0.9 + 0.45 * len(seconds))
+    ax = new_axes(ax, 6.0, 0.9 + 0.45 * len(seconds))
     bars = ax.barh(list(seconds), list(seconds.values()), color=COLOURS[: len(seconds)], height=0.6)
     ax.bar_label(bars, fmt=" {:.3g} s", fontsize=9)
     ax.invert_yaxis()
@@ -188,7 +190,7 @@ def plot_confusion_matrix(
 
     counts = confusion_matrix(labels, predicted, labels=range(len(class_names)))
     side = 2.2 + 0.45 * len(class_names)
-    ax = _axes(ax, side + 0.6, side)
+    ax = new_axes(ax, side + 0.6, side)
     ax.imshow(counts, cmap="Blues", vmin=0)
     for (row, column), count in np.ndenumerate(counts):
         ax.text(column, row, count, ha="center", va="center", color="white" if count > counts.max() / 2 else "black")

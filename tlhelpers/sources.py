@@ -59,9 +59,16 @@ OXFORD_ANNOTATIONS = RemoteFile(
     "md5:95a8c909bbe2e81eed6a22bccdf3f68f",
 )
 
+IMAGENET_CLASSES = RemoteFile(
+    "weights/imagenet_class_index.json",
+    ("https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json",),
+    "md5:c2c37ea517e94d9795004a39431a14cb",
+)
+
 DATA_SETS: dict[str, tuple[RemoteFile, ...]] = {
     "cats_vs_dogs": (CATS_VS_DOGS,),
     "oxford_iiit_pet": (OXFORD_IMAGES, OXFORD_ANNOTATIONS),
+    "imagenet_classes": (IMAGENET_CLASSES,),  # the names of the 1,000 classes
 }
 ALIASES = {"oxford_pets_species": "oxford_iiit_pet", "oxford_pets_breeds": "oxford_iiit_pet"}
 
@@ -100,6 +107,21 @@ WEIGHTS: dict[tuple[str, str], RemoteFile] = {
         "https://storage.googleapis.com/keras-applications/",
         "efficientnetb0_notop.h5",
         "md5:50bc09e76180e00e4465e1a485ddc09d",
+    ),
+    # The same networks with the classifier on top, for attacks on ImageNet's classes; torchvision's files have it.
+    ("vgg16_with_head", "tensorflow"): _weights(
+        _KERAS + "vgg16/", "vgg16_weights_tf_dim_ordering_tf_kernels.h5", "md5:64373286793e3c8b2b4e3219cbf3544b"
+    ),
+    ("resnet50_with_head", "tensorflow"): _weights(
+        _KERAS + "resnet/", "resnet50_weights_tf_dim_ordering_tf_kernels.h5", "md5:2cb95161c43110f7111970584f804107"
+    ),
+    ("mobilenet_v2_with_head", "tensorflow"): _weights(
+        _KERAS + "mobilenet_v2/", "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224.h5", None
+    ),
+    ("efficientnet_b0_with_head", "tensorflow"): _weights(
+        "https://storage.googleapis.com/keras-applications/",
+        "efficientnetb0.h5",
+        "md5:902e53a9f72be733fc0bcb005b3ebbac",
     ),
 }
 

@@ -1,5 +1,6 @@
 """What is PyTorch's own: backbones, features, classifiers, training. `tlhelpers.tensorflow` has the same names."""
 
+from tlhelpers.pytorch.adversarial import attack, ideal_image, logit_gradient
 from tlhelpers.pytorch.backbones import BACKBONES, Backbone, load_backbone
 from tlhelpers.pytorch.classifiers import (
     build_classifier,
@@ -11,11 +12,13 @@ from tlhelpers.pytorch.classifiers import (
     unfreeze,
 )
 from tlhelpers.pytorch.features import extract_features, feature_maps, predict_proba
+from tlhelpers.pytorch.source_classifiers import load_source_classifier
 from tlhelpers.pytorch.training import fit, set_seed
 
 __all__ = [
     "BACKBONES",
     "Backbone",
+    "attack",
     "build_classifier",
     "build_head",
     "count_parameters",
@@ -23,8 +26,11 @@ __all__ = [
     "feature_maps",
     "fit",
     "freeze",
+    "ideal_image",
     "load_backbone",
     "load_classifier",
+    "load_source_classifier",
+    "logit_gradient",
     "predict_proba",
     "save_classifier",
     "set_seed",

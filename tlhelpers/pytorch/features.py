@@ -125,7 +125,7 @@ def predict_proba(model: nn.Module, x: np.ndarray, *, batch_size: int = 64, prog
     Returns:
         Shape `(n, num_classes)`, float32; each row sums to 1.
     """
-    x = check_images(x, model.input_size) if hasattr(model, "backbone") else np.asarray(x, np.float32)
+    x = check_images(x, model.input_size) if hasattr(model, "input_size") else np.asarray(x, np.float32)
     was_training = model.training
     model.eval()
     try:

@@ -203,7 +203,8 @@ def pretrain(
         torch.save(state, checkpoint.with_suffix(".tmp"))
         os.replace(checkpoint.with_suffix(".tmp"), checkpoint)
 
-    result = {"name": name, "width": EMBEDDED_WIDTHS[name], "recipe": dataclasses.asdict(recipe), "history": history, "val_top1": history[-1]["val_top1"],
+    result = {"name": name, "width": EMBEDDED_WIDTHS[name], "recipe": dataclasses.asdict(recipe),
+              "history": history, "val_top1": history[-1]["val_top1"],
               "train_images": len(x_train), "val_images": len(x_val), "classes": names, "torch": torch.__version__,
               "machine": f"{platform.machine()}, {device}, {torch.get_num_threads()} threads"}  # fmt: skip
     _save(model, out / f"{name}.safetensors", result)

@@ -85,4 +85,3 @@ def _imagenet(name: str, precision: str) -> Classifier:
     classifier = MapsClassifier(backbone, MapsHead(*_TOPS[name](network)))
     classifier.class_names = tuple(models.get_model_weights(name).DEFAULT.meta["categories"])
     return classifier
-

@@ -1,6 +1,7 @@
 """What is TensorFlow's own: backbones, features, classifiers, training. `tlhelpers.pytorch` has the same names."""
 
 from tlhelpers.tensorflow import quiet_start  # noqa: F401  isort: skip  (before anything imports TensorFlow)
+from tlhelpers.tensorflow.adversarial import attack, ideal_image, logit_gradient
 from tlhelpers.tensorflow.backbones import BACKBONES, Backbone, load_backbone
 from tlhelpers.tensorflow.classifiers import (
     build_classifier,
@@ -12,11 +13,13 @@ from tlhelpers.tensorflow.classifiers import (
     unfreeze,
 )
 from tlhelpers.tensorflow.features import extract_features, feature_maps, predict_proba
+from tlhelpers.tensorflow.source_classifiers import load_source_classifier
 from tlhelpers.tensorflow.training import fit, set_seed
 
 __all__ = [
     "BACKBONES",
     "Backbone",
+    "attack",
     "build_classifier",
     "build_head",
     "count_parameters",
@@ -24,8 +27,11 @@ __all__ = [
     "feature_maps",
     "fit",
     "freeze",
+    "ideal_image",
     "load_backbone",
     "load_classifier",
+    "load_source_classifier",
+    "logit_gradient",
     "predict_proba",
     "save_classifier",
     "set_seed",

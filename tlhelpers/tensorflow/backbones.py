@@ -156,7 +156,7 @@ def load_backbone(
     if layer is not None:
         network = cut(network, layer)
     if file is not None:
-        _load(network, file, name, layer)
+        load_weights_file(network, file, name, layer)
     return Backbone(name, network, size, recipe.preprocessing, provenance, layer, precision)
 
 
@@ -172,7 +172,12 @@ def cut(network: keras.Model, layer: str) -> keras.Model:
     return keras.Model(network.input, network.get_layer(layer).output, name=network.name)
 
 
-def _load(network: keras.Model, file: Path, name: str, layer: str | None) -> None:
+def load_weights_file(network: keras.Model, file: Path, name: str, layer: str | None) -> None:
+    """Set a network's weights from a file; `name` and `layer`, where it is cut, are for the message.
+
+    Raises:
+        WeightsError: for a file that is not there, is broken or belongs to another architecture.
+    """
     if not file.exists():
         raise WeightsError(f"expected a file of weights, found nothing at {file}")
     try:

@@ -95,6 +95,6 @@ def predict_proba(model: keras.Model, x: np.ndarray, *, batch_size: int = 64, pr
     Returns:
         Shape `(n, num_classes)`, float32; each row sums to 1.
     """
-    x = check_images(x, model.input_size) if hasattr(model, "backbone") else np.asarray(x, np.float32)
+    x = check_images(x, model.input_size) if hasattr(model, "input_size") else np.asarray(x, np.float32)
     logits = _run(model, x, batch_size, model.num_classes, progress)
     return tf.nn.softmax(logits).numpy()

@@ -51,7 +51,7 @@ _SUFFIXES = {"kernel": "weight", "gamma": "weight", "beta": "bias",
 
 
 def load_shared_weights(network: keras.Model, tensors: dict[str, np.ndarray]) -> None:
-    """Set the weights of a `mini_resnet` from tensors under PyTorch's names, convolutions `(out, in, height, width)`."""
+    """Set the weights of a `mini_resnet` from tensors under PyTorch's names, `(out, in, height, width)`."""
     for layer in network.layers:
         for variable in layer.weights:
             tensor = tensors[f"{layer.name.replace('_', '.')}.{_SUFFIXES[variable.name]}"]
