@@ -54,6 +54,30 @@ BOUNDS = {
     "photos_mobilenet": (
         "the same with the frozen MobileNet at 224 px", "lo mismo con MobileNet congelada a 224 px", "≥", 97.0, "%",
     ),
+    "attack_targeted_8": (
+        "targeted attack on mini_resnet, 100 photos, 8/255, 40 steps: success",
+        "ataque dirigido a mini_resnet, 100 fotos, 8/255, 40 pasos: éxito",
+        "≥", 97.0, "%",
+    ),
+    "attack_targeted_4": ("the same at 4/255", "lo mismo con 4/255", "≥", 70.0, "%"),
+    "attack_untargeted_4": (
+        "untargeted, 4/255, 20 steps: success", "no dirigido, 4/255, 20 pasos: éxito", "≥", 97.0, "%",
+    ),
+    "attack_untargeted_2": ("the same at 2/255", "lo mismo con 2/255", "≥", 90.0, "%"),
+    "attack_rate": (
+        "gradient steps of `attack` against the bare forward and backward pass",
+        "pasos de gradiente de `attack`, frente a la pasada directa e inversa sin más",
+        "≥", 0.9, "×",
+    ),
+    "attack_below_peers": (
+        "success below torchattacks' or foolbox's PGD, at most",
+        "éxito por debajo del PGD de torchattacks o de foolbox, como mucho",
+        "≤", 1.0, "points",
+    ),
+    "attack_speed_peers": (
+        "speed of `attack` against the faster of the two", "velocidad de `attack` frente al más rápido de los dos",
+        "≥", 1.0, "×",
+    ),
 }  # fmt: skip
 PARTS = (
     ("import", ["benchmarks/import_time.py"]),
@@ -62,6 +86,8 @@ PARTS = (
     ("tensorflow", ["benchmarks/backbones.py", "tensorflow"]),
     ("pytorch", ["benchmarks/accuracy.py", "pytorch"]),
     ("tensorflow", ["benchmarks/accuracy.py", "tensorflow"]),
+    ("pytorch", ["-m", "benchmarks.attacks", "pytorch"]),
+    ("tensorflow", ["-m", "benchmarks.attacks", "tensorflow"]),
 )
 
 
@@ -69,8 +95,8 @@ def main() -> int:
     """Runs every part; 0 where every figure is within its bound."""
     record, failed = [], 0
     for part, command in PARTS:
-        if part == "images" and not os.environ.get("TLHELPERS_DATA"):
-            print("image preparation is measured on real photos: set TLHELPERS_DATA", file=sys.stderr)
+        if (part == "images" or "benchmarks.attacks" in command) and not os.environ.get("TLHELPERS_DATA"):
+            print(f"{' '.join(command)} measures on real photos: set TLHELPERS_DATA", file=sys.stderr)
             continue
         print(f"{' '.join(command)} ...", file=sys.stderr, flush=True)
         done = subprocess.run([sys.executable, *command], cwd=ROOT, stdout=subprocess.PIPE, text=True)

@@ -27,8 +27,7 @@ class AttackResult:
         originals: the images that were attacked, rounded to 8 bits, likewise.
         labels: `(n,)` int64, the true classes.
         targets: `(n,)` int64, the classes that were aimed at; None for an untargeted attack.
-        predicted_before: `(n,)` int64, the class of each original.
-        predicted: `(n,)` int64, the class of each returned image.
+        predicted: `(n,)` int64, the class of each returned image; -1 where an error broke the attack off before.
         steps: `(n,)` int64, gradient steps that were taken.
         epsilon: the budget, as a fraction of the range.
         norm: "linf" or "l2".
@@ -38,7 +37,6 @@ class AttackResult:
     originals: np.ndarray
     labels: np.ndarray
     targets: np.ndarray | None
-    predicted_before: np.ndarray
     predicted: np.ndarray
     steps: np.ndarray
     epsilon: float
@@ -182,13 +180,17 @@ class AttackPlan:
             noise *= self.radius / perturbation_size(noise, "l2")[:, None, None, None]
         return np.clip(originals + noise.astype(np.float32), self.low[part], self.high[part])
 
-    def result(self, found: np.ndarray, before: np.ndarray, after: np.ndarray, steps: np.ndarray) -> AttackResult:
-        """The result from levels found `(n, h, w, 3)`, classes before and after, steps taken."""
+    def start_of_results(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Levels, classes and steps to be filled in, batch by batch."""
+        return self.originals.copy(), np.full(len(self.originals), -1), np.zeros(len(self.originals), np.int64)
+
+    def result(self, found: np.ndarray, after: np.ndarray, steps: np.ndarray) -> AttackResult:
+        """The result from levels found `(n, h, w, 3)`, their classes, steps taken."""
         if self.given.dtype == np.uint8:
             images, originals = found.astype(np.uint8), self.given
         else:
             images, originals = ((x / 255).astype(self.given.dtype) for x in (found, self.originals))
-        return AttackResult(images, originals, self.labels, self.targets, before, after, steps, self.epsilon, self.norm)
+        return AttackResult(images, originals, self.labels, self.targets, after, steps, self.epsilon, self.norm)
 
 
 def plan_attack(

@@ -39,7 +39,7 @@ TARGET_CLASS = "golden retriever"
 TEST_A_CLASS = 50  # images of each class that are attacked
 TRAIN_A_CLASS = 60  # labelled images of each class
 ATTACK_STEPS = 10
-ADVERSARIAL_EPOCHS = 5
+ADVERSARIAL_ROUNDS = 3  # of attacking the training images anew, then training on them for two epochs
 
 # %% [markdown] lang="en"
 # ## What do you expect?
@@ -652,7 +652,7 @@ class Defence(torch.nn.Module):
 
     def forward(self, images):
         if self.sigma:
-            images = gaussian_blur(images.permute(0, 3, 1, 2), 5, self.sigma).permute(0, 2, 3, 1)
+            images = gaussian_blur(images.float().permute(0, 3, 1, 2), 5, self.sigma).permute(0, 2, 3, 1)
         return torch.stack([classifier(images) for classifier in self.classifiers]).mean(0)
 
 
@@ -671,6 +671,7 @@ class Defence(keras.Model):
         self.input_size, self.num_classes, self.precision = first.input_size, first.num_classes, first.precision
 
     def call(self, images, training=False):
+        images = tf.cast(images, tf.float32)
         if self.sigma:
             line = tf.exp(-(tf.range(-2.0, 3.0) ** 2) / (2 * self.sigma**2))
             square = tf.tensordot(line, line, 0) / tf.reduce_sum(line) ** 2
@@ -760,13 +761,12 @@ few = data.train.per_class(min(TRAIN_A_CLASS, np.bincount(data.train.labels).min
 def train(classifier, whole_network, adversarial_training):
     (unfreeze if whole_network else freeze)(classifier)
     started = time.perf_counter()
-    for epoch in range(ADVERSARIAL_EPOCHS):
+    for turn in range(ADVERSARIAL_ROUNDS):
         x = few.images
-        if adversarial_training:  # new attacks on the network as it is now, in each epoch
-            attacked = attack(classifier, x, few.labels, epsilon=4 / 255, steps=3, early_stop=False, seed=epoch)
-            x = attacked.images
+        if adversarial_training:  # attacks on the network as it is now
+            x = attack(classifier, x, few.labels, epsilon=4 / 255, steps=3, early_stop=False, seed=turn).images
         x, y = np.concatenate([few.images, x]), np.concatenate([few.labels] * 2)
-        fit(classifier, x, y, data.val.images[:60], data.val.labels[:60], epochs=1, lr=1e-3, seed=epoch, progress=False)
+        fit(classifier, x, y, epochs=2, lr=1e-3, seed=turn, progress=False)
     freeze(classifier)
     return time.perf_counter() - started
 

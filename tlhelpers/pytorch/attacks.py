@@ -68,7 +68,7 @@ def attack(
     plan = plan_attack(
         model, images, labels, targets, targeted, epsilon, norm, steps, step_size, random_start, early_stop, seed
     )
-    found, (before, after, taken) = plan.originals.copy(), np.zeros((3, len(plan.originals)), np.int64)
+    found, after, taken = plan.start_of_results()
     device, was_training = next(model.parameters()).device, model.training
     model.eval()
     try:
@@ -79,12 +79,12 @@ def attack(
                 try:
                     search.run(bar)
                 finally:
-                    found[part], before[part], after[part], taken[part] = search.outcome()
+                    found[part], after[part], taken[part] = search.outcome()
     except FloatingPointError as error:
-        raise GradientError(str(error), plan.result(found, before, after, taken)) from None
+        raise GradientError(str(error), plan.result(found, after, taken)) from None
     finally:
         model.train(was_training)
-    return plan.result(found, before, after, taken)
+    return plan.result(found, after, taken)
 
 
 def logit_gradient(
@@ -133,17 +133,17 @@ class _Search:
         self.sign = 1.0 if plan.targets is None else -1.0  # away from the label, or towards the target
         self.original, self.aim = tensor(plan.originals[part]), tensor(plan.aims[part])
         self.low, self.high, self.now = tensor(plan.low[part]), tensor(plan.high[part]), tensor(plan.start(part))
-        with torch.no_grad():
-            self.before = model(self.original).argmax(1)
-        self.best, self.after = self.original.clone(), self.before.clone()
-        self.taken = torch.zeros_like(self.before)
-        self.best_score = torch.full(self.before.shape, -torch.inf, device=device)
+        self.best, self.after = self.original.clone(), torch.full_like(self.aim, -1)
+        self.taken = torch.zeros_like(self.aim)
+        self.best_score = torch.full(self.aim.shape, -torch.inf, device=device)
         self.alive = torch.arange(len(self.original), device=device)
 
     def run(self, bar: tqdm) -> None:
         """All steps, and a look at where the last one led."""
         if self.plan.early_stop:
-            self.keep(~self.reached(self.before))
+            with torch.no_grad():
+                self.after[:] = self.model(self.original).argmax(1)
+            self.keep(~self.reached(self.after))
         for size in self.plan.step_sizes:
             if not len(self.alive):
                 break
@@ -153,21 +153,23 @@ class _Search:
             (gradient,) = torch.autograd.grad(loss.sum(), image)
             self.check(gradient)
             image = image.detach()
-            self.note(image, logits.detach(), loss.detach())
+            predicted = logits.detach().argmax(1)
+            self.note(image, predicted, loss.detach())
             self.taken[self.alive] += 1
             bar.update(len(self.alive))
             self.step(gradient, float(size))
             if self.plan.early_stop:
-                self.keep(~self.reached(logits.argmax(1)))
+                self.keep(~self.reached(predicted))
         if len(self.alive):
             with torch.no_grad():
                 image = self.rounded()
                 logits = self.model(image)
-                self.note(image, logits, self.sign * F.cross_entropy(logits, self.aim, reduction="none"))
+                loss = self.sign * F.cross_entropy(logits, self.aim, reduction="none")
+                self.note(image, logits.argmax(1), loss, last=True)
 
     def outcome(self) -> tuple[np.ndarray, ...]:
-        """Best images in levels, classes before and after, steps."""
-        return tuple(x.cpu().numpy() for x in (self.best, self.before, self.after, self.taken))
+        """Best images in levels, their classes, steps."""
+        return tuple(x.cpu().numpy() for x in (self.best, self.after, self.taken))
 
     def reached(self, predicted: torch.Tensor) -> torch.Tensor:
         """Which images are taken for what was wanted."""
@@ -179,18 +181,26 @@ class _Search:
             names = ("alive", "now", "original", "aim", "low", "high")
             self.alive, self.now, self.original, self.aim, self.low, self.high = (getattr(self, n)[mask] for n in names)
 
-    def note(self, image: torch.Tensor, logits: torch.Tensor, loss: torch.Tensor) -> None:
-        """Keep images that are better than what was best so far; what reached its aim beats what did not."""
-        predicted = logits.argmax(1)
-        score = torch.where(self.reached(predicted), loss + 1e4, loss)
-        better = score > self.best_score[self.alive]
-        at = self.alive[better]
-        self.best[at], self.after[at], self.best_score[at] = image[better], predicted[better], score[better]
+    def note(self, image: torch.Tensor, predicted: torch.Tensor, loss: torch.Tensor, last: bool = False) -> None:
+        """Keep what reached its aim and, without an early stop, what is more convincing than all before."""
+        reached = self.reached(predicted)
+        if self.plan.early_stop:
+            kept = torch.ones_like(reached) if last else reached
+            at = self.alive[kept]
+            self.best[at], self.after[at] = image[kept], predicted[kept]
+            return
+        score = torch.where(reached, loss + 1e4, loss)  # what reached its aim beats what did not
+        better = score > self.best_score
+        self.best = torch.where(better.view(-1, 1, 1, 1), image, self.best)
+        self.after, self.best_score = (
+            torch.where(better, predicted, self.after),
+            torch.where(better, score, self.best_score),
+        )
 
     def check(self, gradient: torch.Tensor) -> None:
         """Stop at a gradient that is not finite."""
-        finite = gradient.isfinite().flatten(1).all(1)
-        if not finite.all():
+        if not gradient.sum().isfinite():
+            finite = gradient.isfinite().flatten(1).all(1)
             image = self.first + int(self.alive[~finite][0])
             step = int(self.taken[self.alive].max()) + 1
             raise FloatingPointError(

@@ -72,7 +72,7 @@ def ideal_image(
                 variation = _total_variation(image)
                 loss = -score + total_variation * variation
                 gradient = torch.autograd.grad(loss, painter.noise)[0]
-                if not gradient.isfinite().all():
+                if not (score.isfinite() and gradient.isfinite().all()):
                     raise FloatingPointError(step + 1)
                 painter.noise.grad = gradient
                 optimizer.step()

@@ -1,28 +1,25 @@
 """Train an embedded backbone on Tiny ImageNet and write its weights and its model card: `tlhelpers pretrain`."""
 
 import dataclasses
-import itertools
 import json
 import math
 import os
 import platform
 import time
-from concurrent.futures import ThreadPoolExecutor
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from tlhelpers.backbones import EMBEDDED_WIDTHS, IMAGENET
-from tlhelpers.errors import DataNotFoundError, UnknownNameError
+from tlhelpers.errors import UnknownNameError
 from tlhelpers.model_card import model_card
 from tlhelpers.pytorch.mini_resnet import MiniResNet
+from tlhelpers.tiny_imagenet import load_tiny_imagenet
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,28 +57,6 @@ RECIPES = {
         (Phase(7, 40, 0.35, 0.1), Phase(4, 48, 0.6, 0.0), Phase(5, 64, 0.6, 0.0)), weight_decay=2e-4, seed=1
     ),
 }
-
-
-def load_tiny_imagenet(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
-    """Decode the parts whose names start with `part`: images `(n, 64, 64, 3)` uint8 and labels `(n,)` int64."""
-    images, labels = [], []
-    files = sorted(Path(folder).glob(f"{part}*.npz"))
-    if not files:
-        raise DataNotFoundError(
-            f"expected {part}*.npz in {folder}, found none; `tlhelpers pretrain` needs Tiny ImageNet"
-        )
-    for file in files:
-        archive = np.load(file)
-        data, offsets = archive["data"], archive["offsets"]
-        encoded = [data[a:b].tobytes() for a, b in itertools.pairwise(offsets)]
-        with ThreadPoolExecutor() as pool:
-            images.append(np.stack(list(pool.map(_decode, encoded, chunksize=256))))
-        labels.append(archive["labels"].astype(np.int64))
-    return np.concatenate(images), np.concatenate(labels)
-
-
-def _decode(encoded: bytes) -> np.ndarray:
-    return np.asarray(Image.open(BytesIO(encoded)).convert("RGB"))
 
 
 def _scale(images: np.ndarray) -> torch.Tensor:

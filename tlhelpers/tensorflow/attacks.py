@@ -66,7 +66,7 @@ def attack(
     plan = plan_attack(
         model, images, labels, targets, targeted, epsilon, norm, steps, step_size, random_start, early_stop, seed
     )
-    found, (before, after, taken) = plan.originals.copy(), np.zeros((3, len(plan.originals)), np.int64)
+    found, after, taken = plan.start_of_results()
     try:
         bar = tqdm(total=len(found) * steps, unit="step", disable=not progress, leave=False)
         for part in plan.batches(batch_size):
@@ -74,10 +74,10 @@ def attack(
             try:
                 search.run(bar)
             finally:
-                found[part], before[part], after[part], taken[part] = search.outcome()
+                found[part], after[part], taken[part] = search.outcome()
     except FloatingPointError as error:
-        raise GradientError(str(error), plan.result(found, before, after, taken)) from None
-    return plan.result(found, before, after, taken)
+        raise GradientError(str(error), plan.result(found, after, taken)) from None
+    return plan.result(found, after, taken)
 
 
 def logit_gradient(
@@ -124,17 +124,17 @@ class _Search:
         self.radius = tf.constant(plan.radius, tf.float32)
         arrays = (plan.start(part), plan.originals[part], plan.aims[part], plan.low[part], plan.high[part])
         self.now, self.original, self.aim, self.low, self.high = map(tf.constant, arrays)
-        logits, _ = self.graphs.judge(self.original, self.aim, self.sign)
-        self.before = tf.argmax(logits, 1).numpy()
-        self.best, self.after = plan.originals[part].copy(), self.before.copy()
-        self.taken = np.zeros_like(self.before)
-        self.best_score = np.full(len(self.before), -np.inf, np.float32)
-        self.alive = np.arange(len(self.before))
+        self.best, self.after = plan.originals[part].copy(), np.full(len(self.aim), -1)
+        self.taken = np.zeros(len(self.aim), np.int64)
+        self.best_score = np.full(len(self.aim), -np.inf, np.float32)
+        self.alive = np.arange(len(self.aim))
 
     def run(self, bar: tqdm) -> None:
         """All steps, and a look at where the last one led."""
         if self.plan.early_stop:
-            self.keep(~self.reached(self.before))
+            logits, _ = self.graphs.judge(self.original, self.aim, self.sign)
+            self.after[:] = tf.argmax(logits, 1).numpy()
+            self.keep(~self.reached(self.after))
         for size in self.plan.step_sizes:
             if not len(self.alive):
                 break
@@ -142,19 +142,21 @@ class _Search:
                 self.now, self.original, self.aim, self.low, self.high, self.radius, self.sign, tf.constant(size)
             )
             self.check(finite.numpy())
-            self.note(image, logits, loss)
+            predicted = tf.argmax(logits, 1).numpy()
+            self.note(image, predicted, loss)
             self.taken[self.alive] += 1
             bar.update(len(self.alive))
             self.now = now
             if self.plan.early_stop:
-                self.keep(~self.reached(tf.argmax(logits, 1).numpy()))
+                self.keep(~self.reached(predicted))
         if len(self.alive):
             image = self.graphs.rounded(self.now, self.original, self.radius)
-            self.note(image, *self.graphs.judge(image, self.aim, self.sign))
+            logits, loss = self.graphs.judge(image, self.aim, self.sign)
+            self.note(image, tf.argmax(logits, 1).numpy(), loss, last=True)
 
     def outcome(self) -> tuple[np.ndarray, ...]:
-        """Best images in levels, classes before and after, steps."""
-        return self.best, self.before, self.after, self.taken
+        """Best images in levels, their classes, steps."""
+        return self.best, self.after, self.taken
 
     def reached(self, predicted: np.ndarray) -> np.ndarray:
         """Which images are taken for what was wanted."""
@@ -167,13 +169,18 @@ class _Search:
             for name in ("now", "original", "aim", "low", "high"):
                 setattr(self, name, tf.gather(getattr(self, name), rows))
 
-    def note(self, image: tf.Tensor, logits: tf.Tensor, loss: tf.Tensor) -> None:
-        """Keep images that are better than what was best so far; what reached its aim beats what did not."""
-        predicted = tf.argmax(logits, 1).numpy()
-        score = np.where(self.reached(predicted), loss.numpy() + 1e4, loss.numpy())
-        better = score > self.best_score[self.alive]
-        at = self.alive[better]
-        self.best[at], self.after[at], self.best_score[at] = image.numpy()[better], predicted[better], score[better]
+    def note(self, image: tf.Tensor, predicted: np.ndarray, loss: tf.Tensor, last: bool = False) -> None:
+        """Keep what reached its aim and, without an early stop, what is more convincing than all before."""
+        reached = self.reached(predicted)
+        if self.plan.early_stop:
+            kept = np.ones_like(reached) if last else reached
+            at = self.alive[kept]
+            self.best[at], self.after[at] = image.numpy()[kept], predicted[kept]
+            return
+        score = np.where(reached, loss.numpy() + 1e4, loss.numpy())  # what reached its aim beats what did not
+        better = score > self.best_score
+        self.best[better], self.after[better] = image.numpy()[better], predicted[better]
+        self.best_score[better] = score[better]
 
     def check(self, finite: np.ndarray) -> None:
         """Stop at a gradient that is not finite."""

@@ -84,7 +84,7 @@ def _compiled_step(model: keras.Model, plan: IdealPlan, noise: tf.Variable) -> C
             variation = _total_variation(image)
             loss = -score + plan.total_variation * variation
         gradient = tape.gradient(loss, noise)
-        finite = tf.reduce_all(tf.math.is_finite(gradient))
+        finite = tf.reduce_all(tf.math.is_finite(gradient)) & tf.math.is_finite(score)
         if finite:
             optimizer.apply([gradient], [noise])
         return finite, score, variation, tf.nn.softmax(logits)[plan.target]

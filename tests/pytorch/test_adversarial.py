@@ -1,0 +1,12 @@
+"""What both mirrors promise of attacks and ideal images, here for pytorch."""
+
+import pytest
+
+from tests.adversarial_mirrors import *  # noqa: F403  (the tests and fixtures themselves)
+
+
+@pytest.fixture(scope="session")
+def mirror():
+    import tlhelpers.pytorch
+
+    return tlhelpers.pytorch
