@@ -44,7 +44,7 @@ def make_report(**changes):
         "kernel": {"python": "/env/bin/python", "problem": None},
         "data_folder": None,
         "cache_folder": folder,
-        "embedded_weights": ["mini_resnet.safetensors"],
+        "embedded_weights": ["mini_resnet.safetensors", "mini_resnet_narrow.safetensors"],
         "data": {},
         "weights": [],
     }
