@@ -10,6 +10,7 @@ CHECKS = (
     ("ruff", "check", "."),
     ("ruff", "format", "--check", "."),
     ("tlhelpers.cli", "build", "--check"),
+    ("tlhelpers.cli", "lab", "build", "--check"),
     ("check_jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS),
 )
 

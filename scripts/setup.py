@@ -18,7 +18,7 @@ VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 STAMP = VENV / "installed"  # written last: an interrupted installation is taken up again
 OLDEST, NEWEST = (3, 10), (3, 13)
-EXTRAS = "pytorch,tensorflow,lab,dev"
+EXTRAS = "pytorch,tensorflow,lab,grading,dev"
 ASK = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"
 
 

@@ -13,6 +13,8 @@ PARTS = (
     ["tests/pytorch"],
     ["tests/tensorflow"],
     ["tests/notebooks"],
+    ["tests/lab"],
+    ["tests/grading"],
     # every built notebook from top to bottom; nbval compares the outputs of the cells that promise to be reproducible
     ["--nbval-lax", "--nbval-current-env", "notebooks/en", "notebooks/es"],
 )

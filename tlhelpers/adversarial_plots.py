@@ -102,7 +102,7 @@ def plot_loss_terms(histories: dict[str, dict[str, np.ndarray]], *, language: st
         language: of the labels.
     """
     terms = ("score", "total_variation", "probability")
-    axes = plt.subplots(1, len(terms), figsize=(9.4, 3.0), layout="constrained")[1]
+    axes = plt.subplots(1, len(terms), figsize=(9.4, 3.3), layout="constrained")[1]
     for ax, term in zip(axes, terms, strict=True):
         for k, (name, history) in enumerate(histories.items()):
             values = history[term] * (100 if term == "probability" else 1)
@@ -111,5 +111,6 @@ def plot_loss_terms(histories: dict[str, dict[str, np.ndarray]], *, language: st
                     label=name)  # fmt: skip
         ax.set(xlabel=_word("steps", language), ylabel=_word(term, language))
         tidy(ax)
-    axes[0].legend(frameon=False, fontsize=8)
+    handles, labels = axes[0].get_legend_handles_labels()
+    axes[0].figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
     return axes

@@ -19,12 +19,21 @@ COMMANDS = {  # name: (module with add_arguments(parser) and run(args), what it 
     "run": ("tlhelpers.commands.run", "run a lesson or a notebook with parameters"),
     "build": ("tlhelpers.commands.build", "make the notebooks from the lessons' sources"),
     "claims": ("tlhelpers.commands.claims", "collect the claims of executed notebooks in one table"),
+    "lab": ("tlhelpers.commands.lab", "make the lab's notebooks from their source"),
+    "grade": ("tlhelpers.commands.grade", "grade a folder of submissions of the lab, each in a box"),
     "pretrain": ("tlhelpers.commands.pretrain", "train the embedded backbone anew (PyTorch)"),
 }
 FAILED = 1
 INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C stopped
 # What comes with an extra: the missing module, and the extra that brings it.
-EXTRAS = {"torch": "pytorch", "tensorflow": "tensorflow", "papermill": "lab", "nbconvert": "lab", "jupytext": "dev"}
+EXTRAS = {
+    "torch": "pytorch",
+    "tensorflow": "tensorflow",
+    "papermill": "lab",
+    "nbconvert": "lab",
+    "distributed": "grading",
+    "jupytext": "dev",
+}
 
 
 def main(argv: list[str] | None = None) -> int:

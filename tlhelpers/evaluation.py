@@ -40,7 +40,8 @@ def wilson_interval(value: float, n: int) -> Estimate:
     z = 1.959964
     centre = (value + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(value * (1 - value) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return Estimate(value, max(0.0, centre - half), min(1.0, centre + half))
+    low, high = max(0.0, centre - half), min(1.0, centre + half)
+    return Estimate(value, min(value, low), max(value, high))  # rounding may put an end a hair inside of 0 or 1
 
 
 def accuracy_estimate(accuracies: list[float], n_test: int) -> Estimate:

@@ -8,7 +8,16 @@ from pathlib import Path
 from tlhelpers.download import NoAnswerError, download
 from tlhelpers.errors import DataNotFoundError
 from tlhelpers.paths import CACHE_VARIABLE, DATA_VARIABLE, atomic_path, cache_folder, data_folder
-from tlhelpers.sources import ALIASES, DATA_SETS, WEIGHTS, RemoteFile, fetchable_names, files_of, weights_file
+from tlhelpers.sources import (
+    ALIASES,
+    CLASS_NAMES,
+    DATA_SETS,
+    WEIGHTS,
+    RemoteFile,
+    fetchable_names,
+    files_of,
+    weights_file,
+)
 
 
 def fetch(name: str, *, to: Path | str | None = None, progress: bool = True) -> list[Path]:
@@ -138,7 +147,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _list() -> str:
     lines = []
-    names = [*DATA_SETS, *(f"{backbone}-{framework}" for backbone, framework in WEIGHTS)]
+    names = [*DATA_SETS, *CLASS_NAMES, *(f"{backbone}-{framework}" for backbone, framework in WEIGHTS)]
     for name in names:
         files = files_of(name)
         here = [find_local(file) for file in files]

@@ -68,8 +68,8 @@ IMAGENET_CLASSES = RemoteFile(
 DATA_SETS: dict[str, tuple[RemoteFile, ...]] = {
     "cats_vs_dogs": (CATS_VS_DOGS,),
     "oxford_iiit_pet": (OXFORD_IMAGES, OXFORD_ANNOTATIONS),
-    "imagenet_classes": (IMAGENET_CLASSES,),  # the names of the 1,000 classes
 }
+CLASS_NAMES: dict[str, tuple[RemoteFile, ...]] = {"imagenet_classes": (IMAGENET_CLASSES,)}
 ALIASES = {"oxford_pets_species": "oxford_iiit_pet", "oxford_pets_breeds": "oxford_iiit_pet"}
 
 _TORCHVISION = "https://download.pytorch.org/models/"
@@ -128,7 +128,7 @@ WEIGHTS: dict[tuple[str, str], RemoteFile] = {
 
 def fetchable_names() -> list[str]:
     """All names that `fetch` knows: data sets, and `backbone-framework` for weights."""
-    return [*DATA_SETS, *ALIASES, *(f"{backbone}-{framework}" for backbone, framework in WEIGHTS)]
+    return [*DATA_SETS, *ALIASES, *CLASS_NAMES, *(f"{backbone}-{framework}" for backbone, framework in WEIGHTS)]
 
 
 def files_of(name: str) -> tuple[RemoteFile, ...]:
@@ -138,8 +138,8 @@ def files_of(name: str) -> tuple[RemoteFile, ...]:
         UnknownNameError: there is nothing of that name.
     """
     name = ALIASES.get(name, name)
-    if name in DATA_SETS:
-        return DATA_SETS[name]
+    if name in DATA_SETS or name in CLASS_NAMES:
+        return (DATA_SETS | CLASS_NAMES)[name]
     backbone, _, framework = name.rpartition("-")
     if (backbone, framework) in WEIGHTS:
         return (WEIGHTS[backbone, framework],)

@@ -156,13 +156,13 @@ axes = plots.show_images(photo, best_answers(network, photo), columns=1, side=2.
 # Primero, la forma más directa: subir la probabilidad de la clase, píxel a píxel.
 
 # %%
-noise = ideal_image(
-    network, IDEAL_CLASS, objective="probability", total_variation=0, jitter=0, fourier=False, seed=SEED, progress=True
-)
+plain = dict(total_variation=0, jitter=0, fourier=False)
+noise = ideal_image(network, IDEAL_CLASS, objective="probability", **plain, seed=SEED, progress=True)
 second_opinion = predict_proba(witness, noise.image[None])[0, noise.target]
 print(f"{IDEAL_CLASS}: {noise.probability:.2%}; {OTHER_BACKBONE}: {second_opinion:.2%}")
 before, after = ("start", "after {} steps") if ENGLISH else ("comienzo", "tras {} pasos")
-axes = plots.show_images(noise.frames[[0, -1]], [before, after.format(noise.frame_steps[-1])], columns=2, side=2)
+titles = [before, after.format(noise.frame_steps[-1])]
+axes = plots.show_images(noise.frames[[0, -1]], titles, columns=2, side=2)
 
 # %%
 claim(
@@ -230,7 +230,6 @@ claim(
 #   a las lentas, el mayor.
 
 # %%
-plain = dict(total_variation=0, jitter=0, fourier=False)
 settings = {
     "logit": plain,
     "logit, TV": plain | dict(total_variation=50),
@@ -244,9 +243,7 @@ for name, options in settings.items():
     ideals[name] = ideal_image(network, IDEAL_CLASS, seed=SEED, **options)
 
 # %%
-opinions = {
-    name: predict_proba(witness, ideal.image[None])[0, ideal.target] for name, ideal in ideals.items()
-}
+opinions = {name: predict_proba(witness, ideal.image[None])[0, ideal.target] for name, ideal in ideals.items()}
 print(f"{'':28} {BACKBONE:>14} {OTHER_BACKBONE:>20} {'TV':>7}")
 for name, ideal in ideals.items():
     last_tv = ideal.history["total_variation"][-1]
@@ -263,7 +260,8 @@ axes = plots.show_images(np.stack([ideal.image for ideal in ideals.values()]), t
 # variación total al final.*
 
 # %%
-shown = {name: ideals[name].history for name in ("probability", "logit", "logit, TV", "logit, TV, jitter, Fourier")}
+names = ("probability", "logit", "logit, TV", "logit, TV, jitter, Fourier")
+shown = {name: ideals[name].history for name in names}
 axes = adversarial_plots.plot_loss_terms(shown, language=LANGUAGE)
 
 # %%
@@ -287,6 +285,24 @@ claim(
     at_least=10,
     language=LANGUAGE,
 )
+logit_score = ideals["logit"].history["score"]
+sure_after = int(np.argmax(ideals["logit"].history["probability"] >= 0.9)) + 1
+claim(
+    "sure_after_few_steps",
+    sure_after,
+    en="Climbing the logit, the network is sure to 90 % after a few dozen steps",
+    es="Subiendo el logit, la red está segura al 90 % tras unas decenas de pasos",
+    at_most=60,
+    language=LANGUAGE,
+)
+claim(
+    "score_goes_on",
+    logit_score[-1] / logit_score[sure_after - 1],
+    en="The score goes on growing long after that",
+    es="La puntuación sigue creciendo mucho después",
+    at_least=1.5,
+    language=LANGUAGE,
+)
 claim(
     "total_variation_calms",
     variation["logit, TV"] / variation["logit"],
@@ -297,8 +313,9 @@ claim(
 )
 
 # %% [markdown] lang="en"
-# *The terms of the loss, each by itself. The probability is at its end after a few dozen steps. The score goes on growing:
-# that is why it draws more.*
+# *The terms of the loss, each by itself. For "probability" the score is the logarithm of the probability, which ends at 0:
+# then there is nothing left to climb. A logit has no such end, so it goes on drawing. (With jitter the curve trembles,
+# since every step judges another shift.)*
 #
 # The picture that has all remedies is no portrait. It is a pattern of what the network looks for: fur, stripes, eyes, in
 # more than one place. That a second, independent network sees the class too is the honest score of "ideal".
@@ -306,8 +323,9 @@ claim(
 # How does it come into being? And does it work for something that is no cat?
 
 # %% [markdown] lang="es"
-# *Los términos de la pérdida, cada uno por su lado. La probabilidad llega al final en unas decenas de pasos. La
-# puntuación sigue creciendo: por eso dibuja más.*
+# *Los términos de la pérdida, cada uno por su lado. En «probability» la puntuación es el logaritmo de la probabilidad,
+# que acaba en 0: entonces ya no queda nada que subir. Un logit no tiene ese final, así que sigue dibujando. (Con el
+# temblor la curva tiembla también, porque cada paso juzga otro desplazamiento.)*
 #
 # La imagen con todos los remedios no es un retrato. Es un muestrario de lo que la red busca: pelo, rayas, ojos, en más
 # de un sitio. Que una segunda red, independiente, vea también la clase es la nota honrada de lo «ideal».
@@ -321,10 +339,19 @@ steps_shown = [*ideal.frame_steps, *second.frame_steps]
 axes = plots.show_images(strip, [f"{step}" for step in steps_shown], columns=len(ideal.frames), side=1.2)
 second_witness = predict_proba(witness, second.image[None])[0, second.target]
 print(f"{SECOND_CLASS}: {second.probability:.2%}; {OTHER_BACKBONE}: {second_witness:.2%}")
+claim(
+    "not_only_cats",
+    100 * min(second.probability, second_witness),
+    en=f"It works for “{SECOND_CLASS}” too, and both networks see it",
+    es=f"También funciona con «{SECOND_CLASS}», y las dos redes la ven",
+    at_least=50,
+    unit="%",
+    language=LANGUAGE,
+)
 
 # %% [markdown] lang="en"
-# *A film strip: the number of steps above each picture. First row the cat, second row the other class. The coarse shapes
-# come first, the fine ones last.*
+# *A film strip: the number of steps above each picture. First row the cat, second row the other class. The noise at the
+# start is faint, since most waves begin small. Look when you first recognise something.*
 #
 # **Your turn.** Change `SECOND_CLASS` to another name. A wrong name shows you what there is.
 #
@@ -348,8 +375,9 @@ print(f"{SECOND_CLASS}: {second.probability:.2%}; {OTHER_BACKBONE}: {second_witn
 # Let us make Chelsea a dog, a certain dog. What counts is the file: we save the result as PNG, read it back, and ask again.
 
 # %% [markdown] lang="es"
-# *Una tira de película: sobre cada imagen, el número de pasos. Primera fila, el gato; segunda fila, la otra clase.
-# Primero salen las formas gruesas; al final, las finas.*
+# *Una tira de película: sobre cada imagen, el número de pasos. Primera fila, el gato; segunda fila, la otra clase. El
+# ruido del comienzo es tenue, porque la mayoría de las ondas empiezan pequeñas. Fíjese en cuándo reconoce algo por primera
+# vez.*
 #
 # **Le toca a usted.** Cambie `SECOND_CLASS` por otro nombre. Si se equivoca de nombre, el error le enseña cuáles hay.
 #
@@ -437,7 +465,8 @@ test = data.test.per_class(min(TEST_A_CLASS, np.bincount(data.test.labels).min()
 
 def pets_classifier(backbone_name):
     backbone = load_backbone(backbone_name, image_size=IMAGE_SIZE)
-    train_x, val_x = (extract_features(backbone, part.images, progress=False) for part in (data.train, data.val))
+    train_x = extract_features(backbone, data.train.images, progress=False)
+    val_x = extract_features(backbone, data.val.images, progress=False)
     set_seed(SEED)
     head = build_head(backbone.feature_size, len(data.train.class_names))
     fit(
@@ -467,7 +496,8 @@ for epsilon in epsilons:
     signs = rng.choice([-1, 1], test.images.shape) * round(255 * epsilon)
     noisy = np.clip(test.images + signs, 0, 255).astype(np.uint8)
     wrong = float((predict_proba(model, noisy).argmax(1) != test.labels).mean())
-    for name, rate in zip(curves, (pgd.success_rate, fgsm.success_rate, wilson_interval(wrong, len(test)))):
+    rates = (pgd.success_rate, fgsm.success_rate, wilson_interval(wrong, len(test)))
+    for name, rate in zip(curves, rates):
         curves[name].append(rate)
 axes = adversarial_plots.plot_success_curve(epsilons, curves, language=LANGUAGE)
 
@@ -531,7 +561,8 @@ print(f"L2 ≤ {in_l2.epsilon}: {in_l2.success_rate}; max |δ|: {255 * np.median
 # atacadas por seis tratamientos y volvemos a preguntar. Para comparar: las imágenes intactas, por los mismos.
 
 # %%
-strong = attack(model, test.images, test.labels, epsilon=4 / 255, steps=ATTACK_STEPS, early_stop=False, seed=SEED)
+all_steps = dict(steps=ATTACK_STEPS, early_stop=False, seed=SEED)  # also where the network already errs
+strong = attack(model, test.images, test.labels, epsilon=4 / 255, **all_steps)
 heads = ("attacked, wrong", "unharmed, wrong") if ENGLISH else ("atacadas, mal", "intactas, mal")
 print(f"{'':10} {heads[0]:>24} {heads[1]:>24}")
 wrong_after, wrong_clean = {}, {}
@@ -581,9 +612,7 @@ claim(
 names = list(pets)
 transfer = np.zeros((len(names), len(names)))
 for row, attacked in enumerate(names):
-    found = attack(
-        pets[attacked], test.images, test.labels, epsilon=8 / 255, steps=ATTACK_STEPS, early_stop=False, seed=SEED
-    )
+    found = attack(pets[attacked], test.images, test.labels, epsilon=8 / 255, **all_steps)
     for column, judge in enumerate(names):
         transfer[row, column] = 1 - share_right(pets[judge], found.images).value
 axes = adversarial_plots.plot_transfer_matrix(transfer, names, language=LANGUAGE)
@@ -694,7 +723,7 @@ for name, defended in defences.items():
     adaptive = attack(defended, test.images, test.labels, epsilon=4 / 255, steps=ATTACK_STEPS, seed=SEED)
     row = [1 - share_right(defended, images).value for images in (test.images, strong.images, adaptive.images)]
     fooled_share.append(row)
-    print(f"{name:12}" + "".join(f"{str(wilson_interval(share, len(test))):>24}" for share in row))
+    print(f"{name:12}" + "".join(f"{wilson_interval(share, len(test))!s:>24}" for share in row))
 
 # %%
 blur_row, ensemble_row = 100 * np.array(fooled_share)
@@ -764,7 +793,8 @@ def train(classifier, whole_network, adversarial_training):
     for turn in range(ADVERSARIAL_ROUNDS):
         x = few.images
         if adversarial_training:  # attacks on the network as it is now
-            x = attack(classifier, x, few.labels, epsilon=4 / 255, steps=3, early_stop=False, seed=turn).images
+            options = dict(epsilon=4 / 255, steps=3, early_stop=False, seed=turn)
+            x = attack(classifier, x, few.labels, **options).images
         x, y = np.concatenate([few.images, x]), np.concatenate([few.labels] * 2)
         fit(classifier, x, y, epochs=2, lr=1e-3, seed=turn, progress=False)
     freeze(classifier)
@@ -789,18 +819,18 @@ robust = {}
 for key, classifier in trained.items():
     found = attack(classifier, test.images, test.labels, epsilon=4 / 255, steps=ATTACK_STEPS, seed=SEED)
     robust[key] = wilson_interval(1 - found.success_rate.value, len(test))
-heads = ("right, unattacked", "right, attacked", "s") if ENGLISH else ("acierta sin ataque", "acierta atacada", "s")
-print(f"{'':28}{heads[0]:>24}{heads[1]:>24}{heads[2]:>6}")
+heads = ("right, unattacked", "right, attacked") if ENGLISH else ("acierta sin ataque", "acierta atacada")
+print(f"{'':28}{heads[0]:>24}{heads[1]:>24}{'s':>6}")
 for key, name in words.items():
-    print(f"{name:28}{str(clean[key]):>24}{str(robust[key]):>24}{seconds[key]:6.0f}")
+    print(f"{name:28}{clean[key]!s:>24}{robust[key]!s:>24}{seconds[key]:6.0f}")
 axes = plots.plot_estimates({name: robust[key] for key, name in words.items()}, language=LANGUAGE)
 
 # %%
 claim(
     "adversarial_training_helps",
     100 * (robust["network"].value - robust["control"].value),
-    en="Adversarial training of the network helps far more than as many epochs of ordinary training",
-    es="El entrenamiento adversario de la red ayuda mucho más que otras tantas épocas de entrenamiento corriente",
+    en="Adversarial training of the network helps far more than as many ordinary epochs",
+    es="El entrenamiento adversario de la red ayuda mucho más que otras tantas épocas corrientes",
     at_least=20,
     unit=POINTS,
     language=LANGUAGE,
@@ -811,6 +841,15 @@ claim(
     en="Training the head alone helps little: the attack goes through the backbone",
     es="Entrenar solo la cabeza ayuda poco: el ataque pasa por la red base",
     at_most=15,
+    unit=POINTS,
+    language=LANGUAGE,
+)
+claim(
+    "no_loss_seen_on_ordinary_images",
+    100 * (clean["network"].value - clean["none"].value),
+    en="On ordinary drawings the adversarially trained network loses at most a few points",
+    es="Con dibujos corrientes, la red con entrenamiento adversario pierde como mucho unos puntos",
+    at_least=-8,
     unit=POINTS,
     language=LANGUAGE,
 )
@@ -827,8 +866,9 @@ claim(
 # *Share of right answers under attack, four levels, with 95 % intervals; one training run each. The table above has the
 # share without an attack, and the seconds.*
 #
-# Textbooks say that adversarial training costs accuracy on ordinary images. Look at the column: with these drawings
-# the intervals overlap, and such a small test can see no loss. On photos of many classes it is large.
+# Textbooks say that adversarial training costs accuracy on ordinary images. Look at the first column: with these two
+# classes of drawings hardly anything is lost, if anything at all. With photos of many classes, published models lose a
+# lot; RobustBench, below, lists both numbers for each.
 #
 # Robust against **this** attack within **this** budget: no more has been shown. Where the field stands is kept by
 # [RobustBench](https://robustbench.github.io), which attacks each defence with several attacks that adapt to it.
@@ -850,9 +890,9 @@ claim(
 # *Porcentaje de aciertos bajo ataque, cuatro niveles, con intervalos del 95 %; un entrenamiento de cada tipo. La tabla de
 # arriba da el porcentaje sin ataque y los segundos.*
 #
-# Los libros dicen que el entrenamiento adversario cuesta exactitud con imágenes corrientes. Mire la columna: con estos
-# dibujos los intervalos se solapan, y una prueba tan pequeña no puede ver ninguna pérdida. Con fotos de muchas clases
-# es grande.
+# Los libros dicen que el entrenamiento adversario cuesta exactitud con imágenes corrientes. Mire la primera columna: con
+# estas dos clases de dibujos apenas se pierde nada, si es que se pierde. Con fotos de muchas clases, los modelos
+# publicados pierden mucho; RobustBench, más abajo, da los dos números de cada uno.
 #
 # Robusta contra **este** ataque con **este** presupuesto: no se ha demostrado más. El estado de la cuestión lo recoge
 # [RobustBench](https://robustbench.github.io), que ataca cada defensa con varios ataques que se adaptan a ella.
@@ -899,7 +939,7 @@ for k, (values, label) in enumerate(zip((predicted, moved["line"], moved["random
 ax.set_xlabel("ε (levels of 255)" if ENGLISH else "ε (niveles de 255)")
 ax.set_ylabel("change of the score" if ENGLISH else "cambio de la puntuación")
 plots.tidy(ax)
-ax.legend(frameon=False);
+legend = ax.legend(frameon=False)
 
 # %%
 claim(

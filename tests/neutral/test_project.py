@@ -39,9 +39,9 @@ def read_dependencies() -> dict[str, list]:
             requirements.Requirement(line) for line in re.findall(r'^    "([^"]+)"', block, re.MULTILINE)
         ]
         for name, block in blocks
-        if name in ("dependencies", "pytorch", "tensorflow", "lab", "dev")
+        if name in ("dependencies", "pytorch", "tensorflow", "lab", "grading", "dev")
     }
-    assert set(found) == {"base", "pytorch", "tensorflow", "lab", "dev"}
+    assert set(found) == {"base", "pytorch", "tensorflow", "lab", "grading", "dev"}
     return found
 
 
@@ -134,7 +134,10 @@ def test_importing_the_package_is_quick_and_loads_no_framework():
 def test_neutral_modules_load_no_framework():
     folder = ROOT / "tlhelpers"
     files = [
-        file for file in folder.rglob("*.py") if file.relative_to(folder).parts[0] not in ("pytorch", "tensorflow")
+        file
+        for file in folder.rglob("*.py")
+        if file.relative_to(folder).parts[0] not in ("pytorch", "tensorflow")
+        and file.parent.name != "inside"  # scripts of the box that grading runs in: they have no package around them
     ]
     names = {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in files}
     names = sorted(name for name in names if not name.endswith("__main__"))

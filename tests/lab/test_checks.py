@@ -1,0 +1,161 @@
+"""Visible checks: what a beginner gets wrong is told in the learner's words, in both languages, and nothing else is."""
+
+import numpy as np
+import pytest
+
+from tlhelpers import lab_checks as checks
+from tlhelpers import lab_data
+from tlhelpers.classifiers import ParameterCount
+from tlhelpers.training import History
+
+
+@pytest.fixture(params=["en", "es"])
+def data(box, request):
+    return lab_data.read_lab_data(box[0], language=request.param)
+
+
+def probabilities(labels, classes, share_right=1.0, seed=0):
+    rng = np.random.default_rng(seed)
+    answers = np.where(rng.random(len(labels)) < share_right, labels, rng.integers(0, classes, len(labels)))
+    return 0.9 * np.eye(classes)[answers] + 0.1 / classes
+
+
+def told(data, en, es, check, *arguments):
+    """The check fails and says so in the learner's language."""
+    with pytest.raises(checks.CheckFailedError) as caught:
+        check(data, *arguments)
+    assert {"en": en, "es": es}[data.language] in str(caught.value)
+    assert caught.value._render_traceback_() == [str(caught.value)]
+
+
+def bincount(labels, num_classes):
+    return np.bincount(labels, minlength=num_classes)
+
+
+def test_balance(data, capsys):
+    checks.check_balance(data, bincount)
+    assert "✓" in capsys.readouterr().out
+    told(data, "minlength", "minlength", checks.check_balance, lambda labels, n: np.bincount(labels))
+    told(data, "return?", "return?", checks.check_balance, lambda labels, n: None)
+    told(data, "should give [2, 0, 1, 0]", "debería dar [2, 0, 1, 0]", checks.check_balance, lambda labels, n: [1] * n)
+
+
+def find(images, copies=True, plain=True, both=False):
+    seen, found = [], []
+    for i, image in enumerate(images):
+        earlier = [j for j, content in enumerate(seen) if content == image.tobytes()]
+        if (plain and (image == image[0, 0]).all()) or (copies and earlier):
+            found += [i, *earlier] if both else [i]
+        seen.append(image.tobytes())
+    return found
+
+
+def test_defects(data):
+    checks.check_defects(data, find)
+    told(data, "of one colour", "un solo color", checks.check_defects, lambda x: find(x, plain=False))
+    told(data, "copy of image 2", "copia de la imagen 2", checks.check_defects, lambda x: find(x, copies=False))
+    told(data, "keep the first", "conserve la primera", checks.check_defects, lambda x: find(x, both=True))
+    told(data, "left out: [0]", "sanas: [0]", checks.check_defects, lambda x: [0, *find(x)])
+    told(data, "it is no copy", "no es una copia", checks.check_defects, lambda x: [5, *find(x)])
+
+
+def test_probabilities_of_the_wrong_kind(data):
+    history, n = History(loss=[2.0, 1.0]), data.num_classes
+    good = probabilities(data.val.labels, n, 0.7)
+    checks.check_baseline(data, history, good)
+    for wrong, en, es in (
+        (good[:-1], "Expected probabilities of shape", "Se esperaban probabilidades de forma"),
+        (good[:, :-1], "Expected probabilities of shape", "Se esperaban probabilidades de forma"),
+        (good.argmax(1), "Expected probabilities of shape", "Se esperaban probabilidades de forma"),
+        (np.where(good > 0.5, np.nan, good), "NaN", "NaN"),
+        (np.log(good), "logits", "logits"),
+    ):
+        told(data, en, es, checks.check_baseline, history, wrong)
+
+
+def test_a_baseline_that_learnt_nothing(data, capsys):
+    good = probabilities(data.val.labels, data.num_classes, 0.7)
+    told(data, "what guessing gives", "respondiendo al azar", checks.check_baseline, History(loss=[2.8, 2.77]), good)
+    checks.check_baseline(data, History(loss=[2.0]), probabilities(data.val.labels, data.num_classes, 0.0))
+    assert {"en": "Note:", "es": "Nota:"}[data.language] in capsys.readouterr().out
+
+
+def test_features(data):
+    features, head = np.zeros((len(data.train), 8)), 9 * data.num_classes
+    good, frozen = probabilities(data.val.labels, data.num_classes, 0.9), ParameterCount(head, 1000)
+    checks.check_features(data, features, 8, frozen, good)
+    told(data, "a row an image", "una fila por imagen", checks.check_features, features[1:], 8, frozen, good)
+    loose = ParameterCount(head + 1000, 0)
+    told(data, "call freeze(classifier)", "llame a freeze(classifier)", checks.check_features, features, 8, loose, good)
+    chance = probabilities(data.val.labels, data.num_classes, 0.0)
+    told(data, "no better than guessing", "no es mejor que el azar", checks.check_features, features, 8, frozen, chance)
+
+
+def test_fine_tuning(data):
+    good = probabilities(data.val.labels, data.num_classes, 0.9)
+    worse = probabilities(data.val.labels, data.num_classes, 0.5)
+    checks.check_fine_tune(data, 100, ParameterCount(500, 500), good, good)
+    frozen = ParameterCount(100, 900)
+    told(data, "not fine-tuning yet", "todavía no es", checks.check_fine_tune, 100, frozen, good, good)
+    counts = ParameterCount(500, 500)
+    told(data, "forgetting", "olvidando", checks.check_fine_tune, 100, counts, good, worse)
+
+
+def test_evaluation(data):
+    def macro(labels, predicted, n, skip=True):
+        own = [np.mean(predicted[labels == k] == k) if (labels == k).any() else 0.0
+               for k in range(n) if not skip or (labels == k).any()]  # fmt: skip
+        return np.mean(own)
+
+    checks.check_macro(data, macro)
+    told(data, "own share first", "antes la de cada clase", checks.check_macro, lambda y, p, n: np.mean(y == p))
+    told(data, "leave it out", "exclúyala", checks.check_macro, lambda y, p, n: macro(y, p, n, skip=False))
+    checks.check_confused(data, lambda y, p, n: (1, 2, 2))
+    told(data, "diagonal", "diagonal", checks.check_confused, lambda y, p, n: [2, 2, 2])
+    told(data, "and gave [2, 1, 1]", "y dio [2, 1, 1]", checks.check_confused, lambda y, p, n: [2, 1, 1])
+    told(data, "gave nothing back", "no ha devuelto nada", checks.check_top_k, lambda y, p, k: None)
+    told(data, "should give", "debería dar", checks.check_top_k, lambda y, p, k: 1.0)
+    told(data, "should give", "debería dar", checks.check_interval, lambda right, n: [right / n - 0.1, right / n + 0.1])
+    told(data, "should give", "debería dar", checks.check_interval, lambda right, n: "wide")
+
+
+def test_species_head_and_threshold(data):
+    breeds = probabilities(data.val.labels, data.num_classes, 0.8)
+    kinds = data.species_labels(data.val.labels)
+    checks.check_two_heads(data, breeds, probabilities(kinds, 2))
+    told(
+        data,
+        "loss part of the sum",
+        "su pérdida en la suma",
+        checks.check_two_heads,
+        breeds,
+        probabilities(0 * kinds, 2),
+    )
+
+    def name(rows, names, threshold):
+        return [names[row.argmax()] if row.max() >= threshold else None for row in rows]
+
+    checks.check_unsure(data, name)
+    told(data, "should give", "debería dar", checks.check_unsure, lambda rows, names, threshold: name(rows, names, 0))
+
+
+def test_final_predictions_know_no_label(data):
+    guess = probabilities(np.arange(len(data.hidden)) % data.num_classes, data.num_classes)
+    checks.check_final(data, guess)  # whether they are right, nobody can say
+    same = probabilities(np.zeros(len(data.hidden), int), data.num_classes)
+    told(data, "Only 1 of 16 breeds", "Solo se han dado como respuesta 1", checks.check_final, same)
+
+
+def test_the_file_is_read_back(data, tmp_path, capsys):
+    three = np.tile([0, 1, 2], (len(data.hidden), 1))
+    rows = [",".join(("id", "first", "second", "third", "species"))]
+    for name, best in zip(data.hidden.ids, three, strict=True):
+        rows.append(",".join((name, *(data.class_names[k] for k in best), "")))
+    path = tmp_path / "predictions.csv"
+    path.write_text("\n".join(rows), encoding="utf-8")
+    checks.check_submission(data, path)
+    assert "✓ predictions.csv" in capsys.readouterr().out
+    path.write_text("\n".join(rows[:-1]), encoding="utf-8")
+    told(data, "no row for 1 of 32", "no hay fila para 1 de las 32", checks.check_submission, path)
+    path.write_text("nothing", encoding="utf-8")
+    told(data, "expected the first line", "se esperaba la primera línea", checks.check_submission, path)
