@@ -3,8 +3,7 @@
     TLHELPERS_DATA=... python -m benchmarks.attacks pytorch      # or tensorflow
 
 The peers, torchattacks and foolbox, run in PyTorch on the same model, images, budget and steps; both are left out where
-they are not installed: `pip install --no-deps torchattacks foolbox eagerpy gitpython gitdb smmap` (without
-dependencies, since torchattacks asks for a version of requests that is five years old).
+they are not installed (benchmarks/peers.txt says how).
 """
 
 import importlib

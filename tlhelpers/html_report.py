@@ -85,6 +85,10 @@ class _MathMLRenderer(IPythonRenderer):
     def block_math(self, body: str) -> str:
         return _mathml(body, "block")
 
+    def block_html(self, html: str) -> str:
+        """Raw HTML as it is: nbconvert's way to embed images closes every tag, also one that is closed further down."""
+        return super().block_html(html) if "<img" in html else html
+
     def latex_environment(self, name: str, body: str) -> str:
         return _mathml(f"\\begin{{{name}}}{body}\\end{{{name}}}", "block")
 

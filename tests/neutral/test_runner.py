@@ -151,7 +151,10 @@ def test_html_holds_images_and_formulas_and_asks_the_network_for_nothing(make, t
         "from tlhelpers.claims import claim, record_result\nrecord_result('accuracy', accuracy=0.5)\n"
         "claim('x', 1, en='It <holds>.', es='Se <cumple>.', at_least=0, language='es')"
     )
-    text = nbformat.v4.new_markdown_cell("# Gatos\n\n$D = \\{X, P(X)\\}$ y `$x$`\n\n$$\\frac{a}{b}$$\n\n$\\undefined{$")
+    folded = "<details><summary>Respuesta</summary>\n\nEscondida\n\n</details>"
+    text = nbformat.v4.new_markdown_cell(
+        f"# Gatos\n\n$D = \\{{X, P(X)\\}}$ y `$x$`\n\n$$\\frac{{a}}{{b}}$$\n\n$\\undefined{{$\n\n{folded}"
+    )
     notebook = make("%matplotlib inline", text, picture, tlhelpers={"language": "es"})
     runner.run(notebook, tmp_path / "x.ipynb", progress=False)
     page = runner.to_html(tmp_path / "x.ipynb", tmp_path / "html" / "x.html").read_text(encoding="utf-8")
@@ -159,6 +162,7 @@ def test_html_holds_images_and_formulas_and_asks_the_network_for_nothing(make, t
     assert "data:image/png;base64," in page
     assert page.count("<math") == 2
     assert "<mfrac" in page
+    assert re.search(r"<details><summary>Respuesta</summary>\s*<p>Escondida</p>\s*</details>", page)
     assert "$x$</code>" in page
     assert "</b> · Se &lt;cumple&gt;.<br" in page  # the claim as shown, in the parameter's language
     assert "</b> · It" not in page
