@@ -32,6 +32,9 @@ EXTRAS = {
     "papermill": "lab",
     "nbconvert": "lab",
     "distributed": "grading",
+    "jupyter_client": "grading",
+    "nbclient": "grading",
+    "zmq": "grading",
     "jupytext": "dev",
 }
 

@@ -1,0 +1,173 @@
+"""Submissions that attack the grader, or are defective: for each kind the notebook file's content.
+
+Words in capitals are filled in: TOKEN names files and processes, PORT is a server that waits on this machine, PLACES
+are folders outside the box, and CANARY is what another learner handed in.
+"""
+
+import json
+from collections.abc import Iterator
+
+import nbformat
+
+from tests.grading.tiny_lab import SOLVED_PREDICTIONS, make_notebook
+
+# Whatever an attack finds is handed in as "found": a forged file of predictions would need the ids' breeds.
+OUT = "import os\nout = os.environ['TLHELPERS_LAB_OUT'] + '/predictions.csv'\n"
+HEADER = "id,first,second,third,species\\n"
+SEARCH = """
+import glob
+def files():
+    for place in [*PLACES, '/lab', '/home', '/box', '/data', '/out', '/var', '/srv', '/root', '/proc/1/cwd']:
+        for folder, _, names in os.walk(place):
+            if '/env/' not in folder and 'site-packages' not in folder and '/.pyenv' not in folder:
+                yield from (folder + '/' + name for name in names)
+    yield from glob.glob('/proc/[0-9]*/environ') + glob.glob('/proc/[0-9]*/cmdline') + glob.glob('/tmp/*')
+def content(path):
+    try:
+        return open(path, 'rb').read(1_000_000)
+    except OSError:
+        return b''
+"""
+FOUND_NOTHING = ("search for labels", "search for other submissions", "the answers' module", "the grader's code",
+                 "loopback", "external network", "ptrace", "a box in the box", "changing the lab's data")  # fmt: skip
+CELLS = {
+    "endless loop": ["while True: pass"],
+    "ignored interrupt": ["import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass"],
+    "os._exit": ["import os\nos._exit(0)"],
+    "sleep": ["import time\ntime.sleep(10_000)"],
+    "input transformer": ["get_ipython().input_transformers_post.append(lambda lines: ['pass'])", "assert False"],
+    "patched traceback": [
+        "ip = get_ipython()\nip.showtraceback = lambda *a, **k: None\nip._showtraceback = ip.showtraceback",
+        "raise RuntimeError",
+    ],
+    "search for labels": [
+        OUT + SEARCH + "found = next(path for path in files() if 'labels' in path and path.endswith('.json'))\n"
+        "open(out, 'w').write('found ' + open(found).read())"
+    ],
+    "search for other submissions": [
+        OUT + SEARCH + "found = next(path for path in files() if b'CANARY' in content(path))\n"
+        "open(out, 'w').write('found ' + found)"
+    ],
+    "the answers' module": ["from tlhelpers import lab_cases\nlab_cases.reference('class_balance', [[0], 1])"],
+    "the grader's code": ["from tlhelpers.grading import functions"],
+    "loopback": ["import socket\nsocket.create_connection(('127.0.0.1', PORT), timeout=3).sendall(b'TOKEN')"],
+    "external network": [OUT + "import socket\nsocket.create_connection(('1.1.1.1', 53), timeout=3)\nopen(out, 'w')"],
+    "listening socket": [
+        "import socket, subprocess\ns = socket.socket()\ns.bind(('0.0.0.0', 0))\ns.listen()\nos = s.accept()",
+    ],
+    "fork bomb": ["import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass"],
+    "daemons": [
+        "import os, subprocess\nfor _ in range(20):\n"
+        "    subprocess.Popen(['setsid', 'bash', '-c', 'exec -a TOKEN sleep 3000'], start_new_session=True)"
+    ],
+    "memory": ["blocks = []\nwhile True:\n    blocks.append(bytearray(50_000_000))"],
+    "memory in many processes": [
+        "import os\nfor _ in range(8):\n    if os.fork() == 0:\n        block = bytearray(200_000_000)\n"
+        "        while True: pass\nwhile True: pass"
+    ],
+    "disk": [
+        OUT + "import itertools\nfor i in itertools.count():\n"
+        "    for folder in (os.environ['HOME'], '/tmp', '/dev/shm', os.path.dirname(out)):\n"
+        "        try:\n            open(f'{folder}/{i}', 'wb').write(bytes(20_000_000))\n        except OSError:\n"
+        "            pass\n    if i > 40: raise SystemExit"
+    ],
+    "300 MB of output": ["for _ in range(300):\n    print('x' * 1_000_000)"],
+    "300 MB in one message": ["print('x' * 300_000_000)"],
+    "output past the kernel": ["import os\nwhile True:\n    os.write(1, b'x' * 100_000)"],
+    "symlink": [OUT + "os.symlink('/etc/passwd', out)"],
+    "symlink to the lab": [OUT + "os.symlink('PLACE/labels.json', out)"],
+    "FIFO": [OUT + "os.mkfifo(out)"],
+    "directory": [OUT + "os.mkdir(out)"],
+    "socket file": [OUT + "import socket\ns = socket.socket(socket.AF_UNIX)\ns.bind(out)"],
+    "sparse file": [OUT + "open(out, 'w').truncate(1_000_000_000)"],
+    "pickle": [
+        OUT + "import pickle\nclass Bomb:\n"
+        "    def __reduce__(self):\n        return os.system, ('touch PLACE/TOKEN',)\n"
+        "pickle.dump(Bomb(), open(out, 'wb'))"
+    ],
+    "wrong ids": [SOLVED_PREDICTIONS.replace("[name, *", "['0' * 16, *")],
+    "too few rows": [SOLVED_PREDICTIONS.replace('hidden["images"])', 'hidden["images"][:3])').replace("zip(", "zip(")],
+    "NaN": [SOLVED_PREDICTIONS.replace('about["breeds"][i]', 'float("nan")')],
+    "formula": [SOLVED_PREDICTIONS.replace('about["breeds"][i]', "'=HYPERLINK(\"http://x\")'")],
+    "script": [SOLVED_PREDICTIONS.replace('about["breeds"][i]', "'<script>alert(1)</script>'")],
+    "binary": [OUT + "open(out, 'wb').write(bytes(range(256)) * 100)"],
+    "many columns": [OUT + f"open(out, 'w').write('{HEADER}' + ',' * 5_000_000)"],
+    "kill of everything": ["import os, signal\nfor pid in range(2, 100_000):\n    try:\n        os.kill(pid, 9)\n"
+                           "    except OSError:\n        pass\nos.kill(-1, 9)"],
+    "ptrace": [
+        OUT + "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+        "seen = [int(p) for p in os.listdir('/proc') if p.isdigit() and int(p) not in (1, os.getpid())]\n"
+        "seen = [p for p in seen if libc.ptrace(16, p, 0, 0) == 0]\nassert seen\nopen(out, 'w').write(str(seen))"
+    ],
+    "a box in the box": ["import ctypes\nassert ctypes.CDLL(None).unshare(0x10000000) == 0"],
+    "writing outside": [
+        "import os\nfor folder in [*PLACES, '/', '/usr', '/etc', '/root', '/home', '/box', '/lab/data', '/tmp/..']:\n"
+        "    try:\n        open(folder + '/TOKEN', 'w').write('x')\n    except OSError:\n        pass"
+    ],
+    "changing the lab's data": [OUT + "open(os.environ['TLHELPERS_LAB_DATA'] + '/hidden.npz', 'wb').write(b'')"],
+    "closed descriptors": ["import os\nos.closerange(3, 2000)"],
+    "forged messages": [
+        "kernel = get_ipython().kernel\nfor _ in range(2000):\n"
+        "    kernel.iopub_socket.send_multipart([b'<IDS|MSG>', b'', b'{}', b'{}', b'{}', b'{}'])",
+        "kernel.shell_stream = None\nkernel.session.key = b'another'",
+    ],
+    "a deep folder": ["import os\nfor _ in range(3000):\n    os.mkdir('d')\n    os.chdir('d')"],
+    "absent artefact": ["print('done')"],
+}  # fmt: skip
+FUNCTIONS = {
+    "always equal": (
+        "class Same:\n    def __eq__(self, other): return True\n    def __iter__(self): return iter(())\n"
+        "def class_balance(labels, num_classes): return Same()"
+    ),
+    "always equal list": (
+        "class Same(list):\n    def __eq__(self, other): return True\n"
+        "def class_balance(labels, num_classes): return Same()"
+    ),
+    "answers from the package": (
+        "from tlhelpers.lab_cases import reference\n"
+        "def class_balance(*arguments): return reference('class_balance', list(arguments))"
+    ),
+    "answers from the caller": (
+        "import sys, gc\ndef class_balance(labels, num_classes):\n"
+        "    return next(o['expected'] for o in gc.get_objects() if isinstance(o, dict) and 'expected' in o)"
+    ),
+    "forged answers": (
+        "import os\nos.makedirs('/out/final.json', exist_ok=True)\n"
+        "open('/out/balance.json', 'w').write('{\"answers\": [{\"value\": true}]}')\nos._exit(0)"
+    ),
+    "a function that kills": "import os\nos.kill(os.getppid(), 9)\nos.kill(-1, 9)",
+    "a function without end": "def class_balance(labels, num_classes):\n    while True: pass",
+}
+
+
+def hostile_notebooks(token: str, port: int, places: list[str], canary: str) -> Iterator[tuple[str, bytes]]:
+    """Kinds, and for each the notebook file's content."""
+
+    def fill(text: str) -> str:
+        filled = text.replace("PLACES", repr(places)).replace("PLACE", places[-1]).replace("PORT", str(port))
+        return filled.replace("TOKEN", token).replace("CANARY", canary)
+
+    for kind, cells in CELLS.items():
+        yield kind, make_notebook(*map(fill, cells), function=None)
+    for kind, function in FUNCTIONS.items():
+        yield kind, make_notebook(function=function)
+    yield "deleted cells", make_notebook(function=None)
+    yield "edited checks", make_notebook("assert True", "print('4 of 4 points')", function="class_balance = None")
+    yield "forged outputs", _with_forged_outputs()
+    yield "no JSON", b"\x00\x01 this is no notebook {"
+    yield "JSON of another kind", json.dumps({"points": 4}).encode()
+    yield "nested JSON", b'{"cells": ' + b"[" * 200_000
+    yield "another kernel", _with_kernelspec()
+
+
+def _with_forged_outputs() -> bytes:
+    node = nbformat.reads(make_notebook("1 + 1", function=None).decode(), as_version=4)
+    node.cells[-1].outputs = [nbformat.v4.new_output("stream", text="score: 4 of 4")]
+    node.metadata["points"] = 4
+    return nbformat.writes(node).encode()
+
+
+def _with_kernelspec() -> bytes:
+    node = nbformat.reads(make_notebook(function=None).decode(), as_version=4)
+    node.metadata["kernelspec"] = {"name": "../../evil", "display_name": "evil", "language": "sh"}
+    return nbformat.writes(node).encode()

@@ -1,0 +1,181 @@
+"""A class: what is written for learners and graders, what a rerun does, and what is left when the grader is killed."""
+
+import argparse
+import csv
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.grading.hostile import hostile_notebooks
+from tests.grading.tiny_lab import SOLVED_PREDICTIONS, make_notebook, write_lab
+from tlhelpers.commands import grade
+
+ROOT = Path(__file__).resolve().parents[2]
+KILLS = int(os.environ.get("TLHELPERS_KILLS", "2"))  # moments at which a batch is killed
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """A folder of submissions, and one for results with the tiny lab in it."""
+    out = tmp_path / "out"
+    write_lab(out / "lab")
+    submissions = tmp_path / "submissions"
+    submissions.mkdir()
+    return submissions, out
+
+
+def hand_in(submissions: Path, learner: str, content: bytes, name: str = "lab.ipynb") -> None:
+    (submissions / learner).mkdir()
+    (submissions / learner / name).write_bytes(content)
+
+
+def run_grade(submissions: Path, out: Path, *words: str) -> int:
+    parser = argparse.ArgumentParser()
+    grade.add_arguments(parser)
+    given = [str(submissions), "--out", str(out), "--lab", str(out / "lab/definition.yaml"), "--no-progress", *words]
+    return grade.run(parser.parse_args(given))
+
+
+def read_csv(path: Path) -> list[dict]:
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def hand_in_a_class(submissions: Path) -> None:
+    hand_in(submissions, "ana", make_notebook(SOLVED_PREDICTIONS, language="es"))
+    hand_in(submissions, "bo", make_notebook())
+    hand_in(submissions, "=HYPERLINK(1)", make_notebook(SOLVED_PREDICTIONS, "pass"))
+    (submissions / "nobody").mkdir()
+    (submissions / "flat.ipynb").write_bytes(make_notebook(SOLVED_PREDICTIONS, "1"))
+    (submissions / "link.ipynb").symlink_to(submissions / "flat.ipynb")
+
+
+def test_a_class_is_graded_and_told(box, folders, capsys):
+    submissions, out = folders
+    hand_in_a_class(submissions)
+    assert run_grade(submissions, out, "--workers", "2", "--leaderboard") == 0
+    rows = {row["learner"]: row for row in read_csv(out / "grades.csv")}
+    assert {name: row["points"] for name, row in rows.items()} == {
+        "ana": "4", "bo": "1", "'=HYPERLINK(1)": "4", "nobody": "0", "flat": "4", "link": "0",
+    }  # fmt: skip
+    assert "predictions.csv" in rows["bo"]["reasons"]
+    assert "no notebook" in rows["nobody"]["reasons"]
+    assert "link" in rows["link"]["reasons"]
+    page = (out / "feedback/ana.html").read_text()
+    assert 'lang="es"' in page
+    assert "Equilibrio" in page
+    assert "<script" not in page
+    assert "Hardest breeds" in (out / "class.html").read_text()
+    assert len(read_csv(out / "leaderboard.csv")) == 3
+    assert read_csv(out / "moodle.csv")[0]["Tiny lab"] == "4"
+    assert read_csv(out / "canvas.csv")[0]["Student"].strip() == "Points Possible"
+
+
+def test_a_rerun_does_only_what_is_missing(box, folders, capsys):
+    submissions, out = folders
+    hand_in(submissions, "ana", make_notebook(SOLVED_PREDICTIONS))
+    assert run_grade(submissions, out) == 0
+    first = (out / "grades.csv").read_bytes()
+    hand_in(submissions, "bo", make_notebook())
+    capsys.readouterr()
+    assert run_grade(submissions, out) == 0
+    assert "1 graded, 1 already there" in capsys.readouterr().out
+    shutil.rmtree(submissions / "bo")
+    assert run_grade(submissions, out) == 0
+    assert (out / "grades.csv").read_bytes() == first
+
+
+def test_labels_and_hidden_images_are_in_no_report(box, folders):
+    submissions, out = folders
+    hand_in(submissions, "ana", make_notebook("print('printed-in-the-run')", SOLVED_PREDICTIONS))
+    assert run_grade(submissions, out) == 0
+    told = "".join(path.read_text() for path in [*out.glob("*.csv"), *out.glob("*.html"), *out.glob("feedback/*")])
+    assert "printed-in-the-run" not in told
+    for name in json.loads((out / "lab/labels.json").read_text()):
+        assert name not in told
+
+
+def test_without_a_box_every_result_says_so(folders, capsys):
+    submissions, out = folders
+    hand_in(submissions, "ana", make_notebook(SOLVED_PREDICTIONS))
+    assert run_grade(submissions, out, "--trust-submissions") == 0
+    (row,) = read_csv(out / "grades.csv")
+    assert (row["points"], row["boxed"]) == ("4", "NO (trusted)")
+    assert "without a box" in (out / "feedback/ana.html").read_text()
+
+
+def test_a_killed_grader_leaves_no_process_and_no_half_file_and_is_taken_up(box, folders, tmp_path):
+    submissions, out = folders
+    for number in range(12):
+        hand_in(submissions, f"learner{number}", make_notebook(f"x = {number}", SOLVED_PREDICTIONS))
+    whole = tmp_path / "whole"
+    shutil.copytree(out, whole)
+    assert run_grade(submissions, whole, "--workers", "2") == 0
+    rng = random.Random(0)
+    for _ in range(KILLS):
+        process = start_grade(submissions, out)
+        time.sleep(rng.uniform(1, 8))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert wait_for_end(str(out), "/box/") == []
+        for path in (out / "results").glob("*/*.json"):
+            json.loads(path.read_text())
+    process = start_grade(submissions, out)
+    assert process.wait(timeout=120) == 0
+    assert (out / "grades.csv").read_bytes() == (whole / "grades.csv").read_bytes()
+    assert wait_for_end(str(out), "/box/") == []
+
+
+def start_grade(submissions: Path, out: Path) -> subprocess.Popen:
+    code = (
+        "import sys; from tests.grading.test_batch import run_grade; from pathlib import Path\n"
+        "if __name__ == '__main__': sys.exit(run_grade(*map(Path, sys.argv[1:3]), '--workers', '2'))"
+    )
+    script = out / "start.py"
+    script.write_text(f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{code}\n")
+    environment = {**os.environ, "TLHELPERS_TEST_BATCH": str(out)}  # found again in /proc, also in children
+    return subprocess.Popen(
+        [sys.executable, str(script), str(submissions), str(out)], env=environment,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def wait_for_end(*words: str, seconds: float = 20) -> list[str]:
+    """Processes that are left after a while: those with one of the words in their environment or command."""
+    deadline = time.monotonic() + seconds
+    while (left := find_processes(*words)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return left
+
+
+def find_processes(*words: str) -> list[str]:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            about = (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes()
+            state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue
+        if any(word.encode() in about for word in words) and int(entry.name) != os.getpid() and state != "Z":
+            found.append((entry / "cmdline").read_text().replace("\0", " ")[:200])
+    return found
+
+
+def test_without_a_box_the_search_that_finds_nothing_in_it_finds_the_others(box, folders):
+    # What the hostile suite shows to fail would succeed: its attacks are real.
+    submissions, out = folders
+    hand_in(submissions, "ana", make_notebook("'a-canary-of-ana'", SOLVED_PREDICTIONS))
+    kinds = dict(hostile_notebooks("token", 1, [str(submissions), str(out / "lab")], "a-canary-of-ana"))
+    hand_in(submissions, "thief", kinds["search for other submissions"])
+    assert run_grade(submissions, out) == 0
+    assert "'found " not in {row["learner"]: row["reasons"] for row in read_csv(out / "grades.csv")}["thief"]
+    assert run_grade(submissions, out, "--trust-submissions") == 0
+    assert "'found " in {row["learner"]: row["reasons"] for row in read_csv(out / "grades.csv")}["thief"]

@@ -1,0 +1,124 @@
+"""Attacks and defects, graded as one batch: no point gained, nothing touched, nothing left, a reason for each."""
+
+import json
+import os
+import secrets
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.grading.hostile import CELLS, FOUND_NOTHING, FUNCTIONS, hostile_notebooks
+from tests.grading.test_batch import hand_in, read_csv, run_grade, wait_for_end
+from tests.grading.tiny_lab import SOLVED_PREDICTIONS, make_notebook, write_lab
+from tlhelpers.grading.feedback import file_name
+from tlhelpers.grading.mounts import PACKAGE
+
+OTHERS = ["deleted cells", "edited checks", "forged outputs", "no JSON", "JSON of another kind", "nested JSON",
+          "another kernel"]  # fmt: skip
+KINDS = [*CELLS, *FUNCTIONS, *OTHERS]
+WALL = 12  # seconds a notebook; honest ones need one, and several on a machine that is busy
+LIMITS = ["--wall", str(WALL), "--memory", "700", "--processes", "96", "--output", "16", "--workers", "2"]
+
+
+class Graded:
+    """What the batch left."""
+
+    def __init__(self, root: Path, words: list[str]):
+        self.root, self.out, self.token = root, root / "out", f"token-{secrets.token_hex(6)}"
+        self.canary = f"canary-{secrets.token_hex(6)}"
+        self.connections: list[bytes] = []
+        submissions = root / "submissions"
+        submissions.mkdir()
+        write_lab(self.out / "lab")
+        hand_in(submissions, "honest", make_notebook(f"'{self.canary}'", SOLVED_PREDICTIONS))
+        places = [str(PACKAGE), str(root), str(submissions), str(self.out), str(submissions / "honest"), os.getcwd()]
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            threading.Thread(target=self._accept, args=(server,), daemon=True).start()
+            port = server.getsockname()[1]
+            for kind, content in hostile_notebooks(self.token, port, [*places, str(self.out / "lab")], self.canary):
+                hand_in(submissions, kind, content)
+            self.before = self.snapshot()
+            started = time.monotonic()
+            self.code = run_grade(submissions, self.out, *LIMITS, *words)
+            self.seconds = time.monotonic() - started
+        self.places = [*places, "/tmp", "/", "/root", "/home", "/dev/shm", "/var/tmp"]
+        results = [json.loads(path.read_text()) for path in (self.out / "results").glob("*/*.json")]
+        self.forked = [result["measured"]["forked"] for result in results if result["outcome"] == "finished"]
+        self.rows = {row["learner"]: row for row in read_csv(self.out / "grades.csv")}
+
+    def _accept(self, server: socket.socket) -> None:
+        try:
+            while True:
+                self.connections.append(server.accept()[0].recv(100))
+        except OSError:
+            return
+
+    def snapshot(self) -> dict[str, bytes]:
+        watched = [self.root / "submissions", self.out / "lab", PACKAGE / "grading"]
+        return {
+            str(path): path.read_bytes() for folder in watched for path in folder.rglob("*.[!p]*") if path.is_file()
+        }
+
+
+@pytest.fixture(scope="module", params=["cold", "forked"])
+def graded(request, box, tmp_path_factory) -> Graded:
+    return Graded(tmp_path_factory.mktemp(request.param), ["--no-fork"] if request.param == "cold" else [])
+
+
+def test_there_are_enough_kinds():
+    assert len(KINDS) >= 25
+    assert len(set(KINDS)) == len(KINDS)
+
+
+def test_the_batch_completes_in_bounded_time(graded):
+    assert graded.code == 0
+    assert set(graded.rows) == {"honest", *KINDS}
+    assert graded.seconds < len(KINDS) * (WALL + 30) / 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_attack_gains_no_point_and_has_a_reason(graded, kind):
+    row = graded.rows[kind]
+    assert row["points"] == "0"
+    assert row["reasons"]
+
+
+def test_kernels_were_started_as_asked(graded, request):
+    asked = "forked" in request.node.callspec.id
+    assert graded.forked
+    assert all(forked == asked for forked in graded.forked)
+
+
+@pytest.mark.parametrize("kind", FOUND_NOTHING)
+def test_an_attack_came_to_nothing_where_it_should(graded, kind):
+    # The cell's last line needs what the attack was to gain, so the cell fails.
+    page = (graded.out / "feedback" / f"{file_name(kind)}.html").read_text()
+    assert "Cells that raised an error, counted from 1: 1." in page
+
+
+def test_an_honest_notebook_among_them_keeps_its_points(graded):
+    assert graded.rows["honest"]["points"] == "4"
+
+
+def test_no_file_outside_was_touched(graded):
+    assert graded.snapshot() == graded.before
+    for place in graded.places:
+        assert not [name for name in os.listdir(place) if graded.token in name]
+
+
+def test_no_process_is_left(graded):
+    assert wait_for_end(graded.token, "/box/", seconds=5) == []
+
+
+def test_nobody_was_reached_over_the_network(graded):
+    assert graded.connections == []
+
+
+def test_what_a_learner_wrote_is_only_text_in_reports(graded):
+    assert "<script" not in (graded.out / "feedback/script.html").read_text()
+    text = (graded.out / "grades.csv").read_text()
+    assert graded.canary not in text
+    assert not [line for line in text.splitlines() if line.startswith(("=", "+", "@"))]

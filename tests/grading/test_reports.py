@@ -1,0 +1,218 @@
+"""Artefacts, results and reports, without a box."""
+
+import json
+import os
+
+import pytest
+
+from tlhelpers.errors import DataNotFoundError, ParameterError, TlhelpersError, UnknownNameError
+from tlhelpers.grading import artefacts, gradebooks
+from tlhelpers.grading.artefacts import Refusal
+from tlhelpers.grading.batch import grade_batch, run_windows
+from tlhelpers.grading.class_report import ClassReport
+from tlhelpers.grading.feedback import file_name, render
+from tlhelpers.grading.lab import find_definition, open_lab, prepare_lab
+from tlhelpers.grading.settings import BoxSettings, limits_from
+from tlhelpers.grading.store import ResultStore, result_key
+from tlhelpers.grading.submissions import find_submissions, read_submission
+
+
+@pytest.fixture
+def result(lab) -> dict:
+    task = {"bonus": False, "code": "full", "values": {}, "reached": None}
+    return {
+        "lab": "tiny", "points": 3.5, "of": 4.0, "bonus": 0.0, "outcome": "finished", "failed_cells": [2], "wall": 5.0,
+        "boxed": True, "language": "es", "framework": None, "breeds": {"Beagle": [1, 4], "Boxer": [4, 4]},
+        "tasks": [
+            {**task, "id": "balance", "points": 1.0, "of": 1},
+            {**task, "id": "final", "points": 2.5, "of": 3, "code": "below", "reached": 0.7,
+             "values": {"reached": 0.7, "bound": 0.9}},
+        ],
+        "measured": {"run": 1.0, "all": 2.0, "forked": False},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x", "\t=1", " =1", "|cmd", "\n=1"])
+def test_no_cell_is_a_formula(name):
+    assert gradebooks.plain(name).startswith("'")
+
+
+def test_an_ordinary_name_stays_as_it_is():
+    assert gradebooks.plain("Ana María O'Neill-Ruiz") == "Ana María O'Neill-Ruiz"
+
+
+def test_feedback_escapes_all_that_is_not_ours(lab, result):
+    result["tasks"][1] |= {"code": "predictions", "values": {"file": "p.csv", "en": "<b>", "es": "<img src=x>{}"}}
+    page = render(lab, "<script>alert(1)</script>", result, "es")
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "&lt;img src=x&gt;{}" in page
+
+
+def test_feedback_tells_points_reasons_and_cells(lab, result):
+    page = render(lab, "ana", result, "es")
+    assert "2.5 de 3" in page
+    assert "Se alcanzó 70.0%; los siguientes puntos empiezan en 90%." in page
+    assert "contadas desde 1: 3." in page
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "a/b", ".hidden", "x" * 300, "ñ", "a\x00b", "a\udcff", ""])
+def test_a_page_stays_in_its_folder(name):
+    made = file_name(name)
+    assert "/" not in made
+    assert not made.startswith(".")
+    assert 0 < len(made) < 100
+
+
+def test_two_learners_never_share_a_page():
+    assert file_name("a/b") != file_name("a_b")
+
+
+def test_the_class_report_names_the_hardest_breed_first(lab, result, tmp_path):
+    report = ClassReport(lab)
+    report.add(result)
+    report.add({**result, "points": 1.0, "boxed": False})
+    report.add(None)
+    report.write(tmp_path / "class.html", "en")
+    page = (tmp_path / "class.html").read_text()
+    assert "2 submissions graded, 1 not graded" in page
+    assert page.index("Beagle") < page.index("Boxer")
+    assert "1 graded without a box" in page
+
+
+def test_an_empty_class_has_a_report(lab, tmp_path):
+    report = ClassReport(lab)
+    report.add(None)
+    report.write(tmp_path / "class.html", "es")
+    assert "1 sin calificar" in (tmp_path / "class.html").read_text()
+
+
+def test_the_leaderboard_gives_equals_one_place(lab, result, tmp_path):
+    other = {**result, "tasks": [{**result["tasks"][1], "reached": 0.9}]}
+    none = {**result, "tasks": [result["tasks"][0]]}
+    graded = [("a", result), ("b", other), ("c", result), ("d", none), ("e", None)]
+    gradebooks.write_leaderboard(tmp_path / "board.csv", lab, graded)
+    assert (tmp_path / "board.csv").read_text() == "place,learner,reached\n1,b,0.900\n2,a,0.700\n2,c,0.700\n"
+
+
+def test_a_lost_result_is_no_zero(lab, tmp_path):
+    gradebooks.write_grades(tmp_path / "grades.csv", lab, [("ana", None)], "en")
+    assert (tmp_path / "grades.csv").read_text().splitlines()[1].startswith("ana,,,")
+
+
+def test_artefacts_that_are_no_plain_file_are_refused(tmp_path):
+    (tmp_path / "plain").write_bytes(b"x" * 100)
+    (tmp_path / "link").symlink_to("plain")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    folder = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        assert artefacts.take(folder, "plain", 100) == b"x" * 100
+        codes = {name: artefacts.take(folder, name, 99).code for name in ("plain", "link", "folder", "fifo", "none")}
+    finally:
+        os.close(folder)
+    assert codes == {
+        "plain": "too_large", "link": "not_regular", "folder": "not_regular", "fifo": "not_regular",
+        "none": "missing_file",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("content", [b"NaN", b"[Infinity]", b"{", b"[" * 100_000, b"\xff"])
+def test_json_is_json(content):
+    with pytest.raises(ValueError):  # noqa: PT011  (each has a text of its own)
+        artefacts.read_json(content)
+
+
+def test_the_key_depends_on_all_that_a_result_depends_on(lab):
+    settings = BoxSettings(limits=limits_from(wall=5))
+    keys = {
+        result_key(b"a", lab.digest, settings),
+        result_key(b"b", lab.digest, settings),
+        result_key(b"a", "another lab", settings),
+        result_key(b"a", lab.digest, BoxSettings(limits=limits_from(wall=6))),
+        result_key(b"a", lab.digest, BoxSettings(limits=limits_from(wall=5), boxed=False)),
+        result_key(Refusal("absent", {}), lab.digest, settings),
+    }
+    assert len(keys) == 6
+    assert result_key(b"a", lab.digest, settings) in keys
+
+
+def test_a_broken_result_is_graded_again(tmp_path):
+    store = ResultStore(tmp_path)
+    store.write("ab" * 32, {"points": 1})
+    assert store.read("ab" * 32) == {"points": 1}
+    store.path("ab" * 32).write_text('{"points": ')
+    assert store.read("ab" * 32) is None
+    assert store.read("cd" * 32) is None
+
+
+def test_submissions_are_found_by_learner(tmp_path):
+    for learner, names in {"ana": ["a.ipynb"], "bo": [], "cy": ["1.ipynb", "2.ipynb"]}.items():
+        (tmp_path / learner).mkdir()
+        for name in names:
+            (tmp_path / learner / name).write_text("{}")
+    (tmp_path / "flat.ipynb").write_text("{}")
+    (tmp_path / "link.ipynb").symlink_to("flat.ipynb")
+    (tmp_path / "notes.txt").write_text("")
+    (tmp_path / ".ipynb_checkpoints").mkdir()
+    read = {found.learner: read_submission(found) for found in find_submissions(tmp_path)}
+    codes = {learner: getattr(content, "code", content) for learner, content in read.items()}
+    assert codes == {"ana": b"{}", "bo": "absent", "cy": "several", "flat": b"{}", "link": "not_regular"}
+
+
+def test_an_empty_or_absent_folder_is_an_error(tmp_path):
+    with pytest.raises(DataNotFoundError, match="nothing of the kind"):
+        find_submissions(tmp_path)
+    with pytest.raises(DataNotFoundError, match="there is none"):
+        find_submissions(tmp_path / "none")
+
+
+def test_a_misspelled_lab_is_answered_with_the_right_one(monkeypatch, tmp_path):
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab/dogs.yaml").write_text("")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnknownNameError, match="'dogs'"):
+        find_definition("dog")
+
+
+def test_results_for_other_images_are_not_mixed(lab_folder):
+    definition = lab_folder / "definition.yaml"
+    with pytest.raises(ParameterError, match="--out"):
+        prepare_lab(definition, lab_folder, seed=1)
+    with pytest.raises(ParameterError, match="image_size"):
+        prepare_lab(definition, lab_folder, image_size=99)
+    assert prepare_lab(definition, lab_folder).labels == open_lab(str(lab_folder)).labels
+
+
+def test_nobody_else_can_open_the_folder_with_the_labels(lab_folder):
+    prepare_lab(lab_folder / "definition.yaml", lab_folder)
+    assert lab_folder.stat().st_mode & 0o077 == 0
+
+
+def test_a_scheduler_that_does_not_answer_is_named(lab_folder, tmp_path):
+    (tmp_path / "a.ipynb").write_text("{}")
+    submissions, store = find_submissions(tmp_path), ResultStore(tmp_path / "results")
+    with pytest.raises(TlhelpersError, match="dask scheduler"):
+        grade_batch(submissions, lab_folder, BoxSettings(), store, scheduler="nowhere:1", progress=False)
+
+
+def _double(number: int) -> int:
+    if number == 7:
+        raise ValueError("seven")
+    return 2 * number
+
+
+def test_windows_give_every_answer_and_hold_few_futures():
+    distributed = pytest.importorskip("distributed")
+    with distributed.Client(processes=False, dashboard_address=None, n_workers=1, threads_per_worker=2) as client:
+        held, answers = [], {}
+        for first, answer in run_windows(client, _double, ((number,) for number in range(40)), window=5):
+            answers[first] = answer
+            held.append(len(client.futures))
+    assert {first: answer for first, answer in answers.items() if first != 7} == {n: 2 * n for n in range(40) if n != 7}
+    assert isinstance(answers[7], ValueError)
+    assert max(held) <= 7
+
+
+def test_reasons_and_results_are_json(lab, result):
+    assert json.loads(json.dumps(result)) == result

@@ -1,0 +1,1 @@
+"""Programs that run inside the box. Each is one file that imports nothing of the package, which is masked there."""
