@@ -252,12 +252,12 @@ titles = [name.replace(", ", "\n", 1) for name in ideals]
 axes = plots.show_images(np.stack([ideal.image for ideal in ideals.values()]), titles, columns=4, side=1.8)
 
 # %% [markdown] lang="en"
-# *One remedy after the other. The table gives the probability of the class by the network that was climbed, by the second
-# network, and the total variation at the end.*
+# *One remedy after the other. The table gives the probability of the class, first by the network that the image was made
+# with, then by the second one, and the total variation (TV) at the end.*
 
 # %% [markdown] lang="es"
-# *Un remedio tras otro. La tabla da la probabilidad de la clase según la red que hemos escalado y según la segunda, y la
-# variación total al final.*
+# *Un remedio tras otro. La tabla da la probabilidad de la clase, primero según la red con la que se hizo la imagen, luego
+# según la segunda, y la variación total (TV) al final.*
 
 # %%
 names = ("probability", "logit", "logit, TV", "logit, TV, jitter, Fourier")
@@ -996,9 +996,9 @@ claim(
 # Una imagen que engaña a esta red pequeña no dice nada de un coche ni de un hospital. No lo haga más grande de lo que
 # es; tampoco más pequeño.
 #
-# **Le toca a usted.** ¿Cómo de pequeño puede ser el presupuesto? Escriba un número entero de niveles con el que se
-# engañe al menos con la mitad de las imágenes de prueba, pero con un nivel menos no se llegue a la mitad. (Si basta un
-# nivel, la respuesta es 1.)
+# **Le toca a usted.** ¿Hasta dónde se puede reducir el presupuesto? Escriba un número entero de niveles con el que la red
+# falle en al menos la mitad de las imágenes de prueba, mientras que con un nivel menos no se llega a la mitad. (Si basta
+# un nivel, la respuesta es 1.)
 
 # %%
 my_levels = None  # your answer: 1, 2, 3, ...
