@@ -18,6 +18,7 @@ from tlhelpers.lessons import (
     FRAMEWORKS,
     LANGUAGES,
     PARAMETERS_TAG,
+    SOLUTION_TAG,
     Lesson,
     SourceCell,
     read_lesson,
@@ -100,7 +101,7 @@ def make_notebook(lesson: Lesson, language: str, framework: str) -> dict:
         built = {
             "cell_type": cell.kind,
             "id": _cell_id(cell, seen),
-            "metadata": cell.metadata,
+            "metadata": _metadata(cell),
             "source": _fill_in(cell, language, framework).splitlines(keepends=True),
         }
         if cell.kind == "code":
@@ -176,6 +177,13 @@ def _build_all(lesson: Lesson, out_folder: Path) -> dict[Path, dict]:
         for language in LANGUAGES
         for framework in FRAMEWORKS
     }
+
+
+def _metadata(cell: SourceCell) -> dict:
+    """A cell's metadata; the code of a solution starts folded, so that learners meet the exercise first."""
+    if SOLUTION_TAG in cell.tags and cell.kind == "code":
+        return cell.metadata | {"jupyter": {"source_hidden": True} | cell.metadata.get("jupyter", {})}
+    return cell.metadata
 
 
 def _cell_id(cell: SourceCell, seen: Counter[str]) -> str:

@@ -23,10 +23,21 @@ TEMPLATE = """
 {%- block html_head_js_mathjax -%}{%- endblock -%}
 {%- block html_head_js_mermaidjs -%}{%- endblock -%}
 {%- block jupyter_widgets -%}{%- endblock -%}
+{%- block input_group -%}
+{%- if 'solution' in cell.metadata.get('tags', []) -%}
+{%- set spanish = nb.metadata.get('tlhelpers', {}).get('language') == 'es' -%}
+<details class="solution"><summary>{{ 'Solución' if spanish else 'Solution' }}</summary>
+{{ super() }}
+</details>
+{%- else -%}
+{{ super() }}
+{%- endif -%}
+{%- endblock -%}
 {%- block html_head_css -%}
 <style>
 body.jp-Notebook { max-width: 60rem; margin: 0 auto; padding: 1rem; }
 .jp-RenderedHTMLCommon img, .jp-RenderedImage img { max-width: 100%; height: auto; }
+details.solution > summary { margin: .5rem 0; cursor: pointer; }
 </style>
 {%- endblock -%}
 """

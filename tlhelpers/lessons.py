@@ -4,6 +4,7 @@ A lesson is a percent script, `notebooks/src/NN_topic.py`. Each cell begins with
 
     # %% [markdown] lang="en"                       prose; its lang="es" partner stands right after or before it
     # %% tags=["parameters"]                        code or prose shared by all notebooks (prose needs a lang)
+    # %% tags=["solution"]                          the answer to an exercise: it runs, but its code starts folded
     # %% framework="pytorch"                        code of one framework; its partner stands beside it
     # %% [markdown] lang="en" framework="pytorch"   prose of both: all four stand together
 
@@ -30,6 +31,7 @@ LANGUAGES = ("en", "es")
 FRAMEWORKS = ("pytorch", "tensorflow")
 FRAMEWORK_NAMES = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}
 PARAMETERS_TAG = "parameters"
+SOLUTION_TAG = "solution"  # of the answer to an exercise: runs like all code, and starts folded
 
 LESSON_NAME = re.compile(r"\d\d_[a-z0-9]+(_[a-z0-9]+)*")
 PASSED_ON = ("tags", "slideshow", "jupyter")  # cell metadata that the notebooks get as they are

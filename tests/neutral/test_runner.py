@@ -155,7 +155,8 @@ def test_html_holds_images_and_formulas_and_asks_the_network_for_nothing(make, t
     text = nbformat.v4.new_markdown_cell(
         f"# Gatos\n\n$D = \\{{X, P(X)\\}}$ y `$x$`\n\n$$\\frac{{a}}{{b}}$$\n\n$\\undefined{{$\n\n{folded}"
     )
-    notebook = make("%matplotlib inline", text, picture, tlhelpers={"language": "es"})
+    solution = nbformat.v4.new_code_cell("answer = 42", metadata={"tags": ["solution"]})
+    notebook = make("%matplotlib inline", text, picture, solution, tlhelpers={"language": "es"})
     runner.run(notebook, tmp_path / "x.ipynb", progress=False)
     page = runner.to_html(tmp_path / "x.ipynb", tmp_path / "html" / "x.html").read_text(encoding="utf-8")
     assert '<html lang="es">' in page
@@ -163,6 +164,8 @@ def test_html_holds_images_and_formulas_and_asks_the_network_for_nothing(make, t
     assert page.count("<math") == 2
     assert "<mfrac" in page
     assert re.search(r"<details><summary>Respuesta</summary>\s*<p>Escondida</p>\s*</details>", page)
+    assert page.count('<details class="solution"><summary>Solución</summary>') == 1
+    assert page.index("<summary>Solución") < page.index(">42<") < page.rindex("</details>")
     assert "$x$</code>" in page
     assert "</b> · Se &lt;cumple&gt;.<br" in page  # the claim as shown, in the parameter's language
     assert "</b> · It" not in page
