@@ -21,6 +21,7 @@ from tlhelpers.commands import grade
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = int(os.environ.get("TLHELPERS_KILLS", "2"))  # moments at which a batch is killed
+SUBMISSIONS = 12 if KILLS <= 2 else 30
 
 
 @pytest.fixture
@@ -113,26 +114,31 @@ def test_without_a_box_every_result_says_so(folders, capsys):
     assert "without a box" in (out / "feedback/ana.html").read_text()
 
 
+@pytest.mark.timeout(120 + 120 * KILLS)
 def test_a_killed_grader_leaves_no_process_and_no_half_file_and_is_taken_up(box, folders, tmp_path):
-    submissions, out = folders
-    for number in range(12):
+    submissions, whole = folders
+    for number in range(SUBMISSIONS):
         hand_in(submissions, f"learner{number}", make_notebook(f"x = {number}", SOLVED_PREDICTIONS))
-    whole = tmp_path / "whole"
-    shutil.copytree(out, whole)
-    assert run_grade(submissions, whole, "--workers", "2") == 0
+    fresh = tmp_path / "fresh"
+    shutil.copytree(whole, fresh)
+    started = time.monotonic()
+    assert start_grade(submissions, whole).wait(timeout=300) == 0
+    seconds = time.monotonic() - started
     rng, others = random.Random(0), find_processes("/box/")  # such as a template that another test of this run keeps
-    for _ in range(KILLS):
+    done = []  # results at each kill
+    for moment in range(KILLS):
+        out = tmp_path / f"out{moment}"
+        shutil.copytree(fresh, out)
         process = start_grade(submissions, out)
-        time.sleep(rng.uniform(1, 8))
+        time.sleep(rng.uniform(0.2, 1) * seconds)
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert wait_for_end(str(out), "/box/", but=others) == []
-        for path in (out / "results").glob("*/*.json"):
-            json.loads(path.read_text())
-    process = start_grade(submissions, out)
-    assert process.wait(timeout=120) == 0
-    assert (out / "grades.csv").read_bytes() == (whole / "grades.csv").read_bytes()
-    assert wait_for_end(str(out), "/box/", but=others) == []
+        done.append([json.loads(path.read_text()) for path in (out / "results").glob("*/*.json")])
+        assert start_grade(submissions, out).wait(timeout=300) == 0
+        assert (out / "grades.csv").read_bytes() == (whole / "grades.csv").read_bytes()
+        assert wait_for_end(str(out), "/box/", but=others) == []
+    print(f"{SUBMISSIONS} submissions in {seconds:.0f} s; results there at the kills: {sorted(map(len, done))}")
 
 
 def start_grade(submissions: Path, out: Path) -> subprocess.Popen:
