@@ -1,4 +1,4 @@
-"""Checks what can be checked without running a lesson: style, built notebooks against their sources, workflows."""
+"""Checks what can be checked without running a lesson: style, what is built against its sources, workflows."""
 
 import subprocess
 import sys
@@ -11,6 +11,7 @@ CHECKS = (
     ("ruff", "format", "--check", "."),
     ("tlhelpers.cli", "build", "--check"),
     ("tlhelpers.cli", "lab", "build", "--check"),
+    ("scripts/claims_page.py", "--check"),
     ("check_jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS),
 )
 
@@ -21,7 +22,7 @@ def main() -> int:
     for module, *arguments in CHECKS:
         print("==", module, *arguments, flush=True)
         run = "import sys; from tlhelpers.cli import main; sys.exit(main())"
-        start = ["-c", run] if module == "tlhelpers.cli" else ["-m", module]
+        start = {"tlhelpers.cli": ["-c", run], "scripts/claims_page.py": [module]}.get(module, ["-m", module])
         failed |= subprocess.run([sys.executable, *start, *arguments], cwd=ROOT).returncode
     return 1 if failed else 0
 

@@ -3,38 +3,31 @@
     .venv/bin/python scripts/update_readme.py                          results/ of `make demo`
     .venv/bin/python scripts/update_readme.py results results/photos   several runs in one table
 
-Each folder holds `results.json`; where one has `claims.json` too (`tlhelpers claims`), its claims are listed, and
-`bench.json` (`make bench`) adds its table. What stands between the two markers is replaced; nothing there is typed by
-hand.
+Each folder holds `results.json`, and `bench.json` (`make bench`) adds its table. What stands between the two markers is
+replaced; nothing there is typed by hand. The claims have a page of their own: `scripts/claims_page.py`.
 """
 
 import argparse
 import json
-import math
 import sys
-from dataclasses import replace
 from pathlib import Path
 
-from tlhelpers.claims import Claim, Result
+from tlhelpers.claims import Result
 from tlhelpers.errors import TlhelpersError
-from tlhelpers.ledger import accuracy_table, bench_table, claims_table
+from tlhelpers.ledger import accuracy_table, bench_table
 from tlhelpers.paths import atomic_path
 
 ROOT = Path(__file__).resolve().parents[1]
 START, END = "<!-- results:start -->", "<!-- results:end -->"
 READMES = {"en": "README.md", "es": "README.es.md"}
-CLAIMS = {
-    "en": "What the lessons claim, and what was measured:",
-    "es": "Lo que afirman las lecciones y lo que se midió:",
-}
 BENCH = {
     "en": "What `make bench` measured, on two processor cores (timings are ratios within one run):",
     "es": "Lo que midió `make bench` en dos núcleos (los tiempos son cocientes dentro de una misma ejecución):",
 }
 
 
-def read_run(folder: Path) -> tuple[list[Result], dict[tuple[str, str], float], list[Claim]]:
-    """What one run recorded: results, seconds by lesson and framework, and claims (none where there is no file).
+def read_run(folder: Path) -> tuple[list[Result], dict[tuple[str, str], float]]:
+    """What one run recorded: results, and seconds by lesson and framework.
 
     Raises:
         TlhelpersError: The folder holds no results, or files of another form.
@@ -43,25 +36,17 @@ def read_run(folder: Path) -> tuple[list[Result], dict[tuple[str, str], float], 
         found = json.loads((folder / "results.json").read_text(encoding="utf-8"))
         results = [Result(**record) for record in found["results"]]
         seconds = {(run["lesson"], run["framework"]): run["seconds"] for run in found["runs"]}
-        ledger = folder / "claims.json"
-        claims = (
-            [_claim(record) for record in json.loads(ledger.read_text(encoding="utf-8"))] if ledger.exists() else []
-        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TlhelpersError(
             f"{folder}: expected the results.json of a run, came: {error}. Run `make demo` first."
         ) from None
-    return results, seconds, claims
+    return results, seconds
 
 
 def make_block(language: str, runs: list[tuple], bench: list[dict]) -> str:
-    """What goes between the markers: a table of all runs' accuracies, one of their claims, one of the benchmarks."""
-    tables = [accuracy_table(results, seconds, language).splitlines() for results, seconds, _ in runs]
+    """What goes between the markers: a table of all runs' accuracies, one of the benchmarks."""
+    tables = [accuracy_table(results, seconds, language).splitlines() for results, seconds in runs]
     parts = ["\n".join(tables[0] + [row for table in tables[1:] for row in table[2:]])]
-    claims = [claim for *_, found in runs for claim in found]
-    # A claim has its sentence in both languages, so one language's run serves both files.
-    here = [claim for claim in claims if claim.language == language] or [replace(c, language=language) for c in claims]
-    parts += [CLAIMS[language], claims_table(here)] if here else []
     return "\n\n".join(parts + ([BENCH[language], bench_table(bench, language)] if bench else []))
 
 
@@ -101,11 +86,6 @@ def main(argv: list[str] | None = None) -> int:
         with atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     return 0
-
-
-def _claim(record: dict) -> Claim:
-    values = {key: value for key, value in record.items() if key != "passed"}
-    return Claim(**values | {"value": math.nan if record["value"] is None else record["value"]})
 
 
 if __name__ == "__main__":
