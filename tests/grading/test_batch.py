@@ -135,7 +135,7 @@ def test_a_killed_grader_leaves_no_process_and_no_half_file_and_is_taken_up(box,
         process.wait()
         assert wait_for_end(str(out), "/box/", but=others) == []
         done.append([json.loads(path.read_text()) for path in (out / "results").glob("*/*.json")])
-        assert start_grade(submissions, out).wait(timeout=300) == 0
+        assert start_grade(submissions, out).wait(timeout=300) == 0, out.with_suffix(".log").read_text()
         assert (out / "grades.csv").read_bytes() == (whole / "grades.csv").read_bytes()
         assert wait_for_end(str(out), "/box/", but=others) == []
     print(f"{SUBMISSIONS} submissions in {seconds:.0f} s; results there at the kills: {sorted(map(len, done))}")
@@ -149,10 +149,10 @@ def start_grade(submissions: Path, out: Path) -> subprocess.Popen:
     script = out / "start.py"
     script.write_text(f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{code}\n")
     environment = {**os.environ, "TLHELPERS_TEST_BATCH": str(out)}  # found again in /proc, also in children
-    return subprocess.Popen(
-        [sys.executable, str(script), str(submissions), str(out)], env=environment,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    with open(out.with_suffix(".log"), "w") as log:
+        return subprocess.Popen(
+            [sys.executable, str(script), str(submissions), str(out)], env=environment, stdout=log, stderr=log
+        )
 
 
 def wait_for_end(*words: str, seconds: float = 20, but: Collection[str] = ()) -> list[str]:
