@@ -54,7 +54,7 @@ def call_functions(
     boxed = launch("functions.py", alone)
     try:
         wall = START_SECONDS + len(orders) * (limits.function_wall + 1)
-        boxed.guard(wall=wall, memory=limits.memory)
+        boxed.guard(wall, limits)
         boxed.send({"tasks": orders, "seconds": limits.function_wall})
         boxed.wait(wall + START_SECONDS)
         boxed.kill()

@@ -21,8 +21,9 @@ import time
 from pathlib import Path
 
 from tlhelpers.grading.box import box_command, environment
+from tlhelpers.grading.cgroups import ControlGroup, make_group
 from tlhelpers.grading.mounts import INSIDE, OUT, SCRIPTS, BoxError
-from tlhelpers.grading.settings import BoxSettings
+from tlhelpers.grading.settings import BoxSettings, Limits
 
 START_SECONDS = 180  # until the box answers; far more than a busy machine needs
 _POLL_SECONDS = 0.25
@@ -42,6 +43,7 @@ class BoxedProcess:
         self.pid, self.out, self.stopped_by = pid, out, None
         self._pidfd, self._control, self._process = pidfd, control, process
         self._home: str | None = None  # without a box: a folder to remove
+        self._group = ControlGroup([])
         self._ended = threading.Event()
 
     @property
@@ -62,10 +64,16 @@ class BoxedProcess:
         finally:
             self._control.close()
 
-    def guard(self, *, wall: float, memory: int) -> None:
-        """Ends the program after `wall` seconds, or when all its processes together hold more than `memory` bytes."""
+    def guard(self, wall: float, limits: Limits) -> None:
+        """Ends the program after `wall` seconds, or when all its processes together hold too much memory.
+
+        Call it before `send`. Where control groups can be made, the system watches memory and processes too.
+        """
         deadline = time.monotonic() + wall
-        threading.Thread(target=self._guard, args=(deadline, memory), daemon=True).start()
+        self._group = make_group(limits)
+        with contextlib.suppress(OSError):  # it has ended already
+            self._group.add(self.pid)
+        threading.Thread(target=self._guard, args=(deadline, limits.memory), daemon=True).start()
 
     def _guard(self, deadline: float, memory: int) -> None:
         while not self._ended.wait(_POLL_SECONDS):
@@ -74,6 +82,10 @@ class BoxedProcess:
             if used_memory(self.pid) > memory:
                 return self.kill("memory")
         return None
+
+    def ran_out_of_memory(self) -> bool:
+        """Whether the system ended one of its processes because all together held too much; until `close`."""
+        return self._group.ran_out_of_memory()
 
     def is_alive(self) -> bool:
         """Whether the program runs."""
@@ -103,6 +115,7 @@ class BoxedProcess:
         if self._process:
             end(self._process)
         self._ended.set()
+        self._group.remove()
         self._control.close()
         os.close(self._pidfd)
         os.close(self.out)

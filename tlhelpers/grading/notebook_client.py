@@ -144,7 +144,7 @@ async def _execute(
     await manager.start_kernel(extra_arguments=_KERNEL_ARGUMENTS)
     on_start()
     boxed = manager.provisioner.boxed
-    boxed.guard(wall=settings.limits.wall, memory=settings.limits.memory)
+    boxed.guard(settings.limits.wall, settings.limits)
     manager.session.budget.on_too_much = functools.partial(boxed.kill, "output")
     try:
         await asyncio.wait_for(runner.run_cells(), settings.limits.wall + _END_SECONDS)
@@ -159,6 +159,8 @@ async def _execute(
             runner.kc.stop_channels()
     if not boxed.wait(_END_SECONDS):
         raise BoxError("the box did not end within half a minute of being killed")
+    if outcome == "died" and boxed.ran_out_of_memory():
+        outcome = "memory"
     return boxed.stopped_by or outcome, boxed
 
 

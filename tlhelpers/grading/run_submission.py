@@ -16,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tlhelpers.grading import cgroups
 from tlhelpers.grading.artefacts import Refusal
 from tlhelpers.grading.mounts import BoxError
 from tlhelpers.grading.settings import BoxSettings
@@ -134,12 +135,13 @@ def run_submission(
 
 
 def sweep() -> None:
-    """Removes the temporary folders of graders that were killed: their names begin with a process that is gone."""
+    """Removes folders and control groups of graders that were killed: their names begin with a process that is gone."""
     for folder in Path(tempfile.gettempdir()).glob("tlhelpers-*"):
         number = folder.name.removeprefix(PREFIX).removeprefix("tlhelpers-").partition("-")[0]
         with contextlib.suppress(OSError):
             if number.isdigit() and _is_gone(int(number)) and folder.lstat().st_uid == os.geteuid():
                 shutil.rmtree(folder, ignore_errors=True)
+    cgroups.sweep(_is_gone)
 
 
 def _is_gone(pid: int) -> bool:
