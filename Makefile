@@ -7,10 +7,10 @@ LESSON_LANGUAGE ?= en
 BIN := $(if $(filter Windows_NT,$(OS)),.venv/Scripts,.venv/bin)
 STAMP := .venv/installed
 
-.PHONY: help .venv demo test lint notebooks render bench pins clean
+.PHONY: help .venv demo test test-all lint notebooks render bench pins clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z.]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /:/' | awk -F: '{printf "make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /:/' | awk -F: '{printf "make %-10s %s\n", $$1, $$2}'
 
 .venv: $(STAMP)  ## the environment, with both frameworks
 
@@ -20,8 +20,11 @@ $(STAMP): requirements.txt pyproject.toml scripts/setup.py
 demo: $(STAMP)  ## the lesson in both frameworks (DATASET=cats_vs_dogs, LESSON_LANGUAGE=es)
 	$(BIN)/tlhelpers demo --dataset $(DATASET) --language $(LESSON_LANGUAGE)
 
-test: $(STAMP)  ## the whole suite (with TLHELPERS_DATA also on real photos)
+test: $(STAMP)  ## the suite; each lesson in both frameworks (with TLHELPERS_DATA also on real photos)
 	$(BIN)/python scripts/test.py
+
+test-all: $(STAMP)  ## the same, with the slow tests and every notebook in both languages
+	$(BIN)/python scripts/test.py --all
 
 lint: $(STAMP)  ## style, notebooks against their sources, workflows
 	$(BIN)/python scripts/lint.py

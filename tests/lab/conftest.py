@@ -11,10 +11,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SECRET = 2**100 + 7
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: runs a whole notebook, which takes a minute or more")
-
-
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory):
     """A cache that the tests of this folder share, without a classroom pack."""
