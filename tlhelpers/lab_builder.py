@@ -21,7 +21,7 @@ from tlhelpers import lessons
 from tlhelpers.builder import make_notebook, notebook_path, write_notebook
 from tlhelpers.errors import DataNotFoundError, LessonError
 from tlhelpers.lab_scoring import read_definition
-from tlhelpers.lessons import FRAMEWORKS, LANGUAGES, Lesson, SourceCell
+from tlhelpers.lessons import FRAMEWORKS, LANGUAGES, Lesson, SourceCell, read_cells
 
 NAME = "pets_lab"
 DEFINITION = "pets.yaml"
@@ -122,9 +122,7 @@ def read_source(path: Path) -> Lesson:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise LessonError(f"{path}: expected the lab's source, and there is no such file.") from None
-    cells = tuple(lessons._read_cells(path, text))
-    lessons._check_partners(path, cells)
-    lessons._check_parameters(path, cells)
+    cells = read_cells(path, text)
     for cell in cells:
         _check_markers(path, cell)
     return Lesson(Path(path).stem, Path(path), cells)

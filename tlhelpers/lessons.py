@@ -132,10 +132,23 @@ def read_lesson(path: Path) -> Lesson:
         raise LessonError(f"{path}: expected a lesson's source, and there is no such file.") from None
     except UnicodeDecodeError as error:
         raise LessonError(f"{path}: expected UTF-8 text, and {error}. Save the file as UTF-8.") from None
-    cells = tuple(_read_cells(path, text))
+    return Lesson(name, path, read_cells(path, text))
+
+
+def read_cells(path: Path, text: str) -> tuple[SourceCell, ...]:
+    """The checked cells of a source in the form that this module describes.
+
+    Args:
+        path: Where the text comes from, for messages.
+        text: The percent script.
+
+    Raises:
+        LessonError: The source is refused.
+    """
+    cells = tuple(_split_cells(path, text))
     _check_partners(path, cells)
     _check_parameters(path, cells)
-    return Lesson(name, path, cells)
+    return cells
 
 
 def strip_magics(code: str) -> str:
@@ -149,7 +162,7 @@ def _fail(path: Path, line: int, problem: str) -> LessonError:
     return LessonError(f"{path}, line {line}: {problem}")
 
 
-def _read_cells(path: Path, text: str) -> Iterator[SourceCell]:
+def _split_cells(path: Path, text: str) -> Iterator[SourceCell]:
     import jupytext  # a tool of those who edit lessons, not of those who read them
 
     notebook = jupytext.reads(text, fmt="py:percent")
