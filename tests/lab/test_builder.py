@@ -165,7 +165,7 @@ def test_functions_of_the_solution_need_nothing_but_numpy_and_are_right(notebook
 
 
 def test_nbgrader_takes_the_solution_notebooks(tmp_path):
-    pytest.importorskip("nbgrader", reason="needs nbgrader: pip install nbgrader==0.9.6")
+    pytest.importorskip("nbgrader", reason="needs nbgrader: uv pip install --no-deps -r benchmarks/peers.txt")
     import os
     import shutil as files
     import subprocess
