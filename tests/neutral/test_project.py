@@ -233,7 +233,8 @@ def test_the_page_of_claims_has_each_claim_of_both_frameworks_and_none_that_fail
         page = script.make_page(language, ROOT / "notebooks")
         rows = [line for line in page.splitlines() if line.startswith("| ") and "---" not in line]
         assert len(rows) >= 40
-        assert " – " not in "".join(rows)  # a claim that one framework did not measure
+        for row in rows:  # only a sentence about one framework may have no number of the other
+            assert " – " not in row or row.startswith(("| PyTorch:", "| Keras:", "| TensorFlow:")), row
         assert "**no**" not in page
         for lesson in (ROOT / "notebooks/src").glob("*.py"):
             assert f"## {lesson.stem[:2]} " in page
