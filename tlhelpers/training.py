@@ -6,12 +6,14 @@ same images in the same order with the same augmentation, so that their results 
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 from tqdm.auto import tqdm
+
+from tlhelpers.errors import UnknownNameError
 
 
 @dataclass
@@ -87,16 +89,83 @@ def iterate_batches(
         yield (augment_batch(batch, rng) if augment else batch), y[pick]
 
 
-def learning_rate(lr: float, schedule: str, step: int, total: int) -> float:
-    """The rate at a step: "constant", or "cosine": a tenth of the run to warm up, then half a cosine down to zero."""
+def learning_rate(lr: float, schedule: str, step: int, total: int, warmup: float | None = None) -> float:
+    """The rate at a step, counted from 0, of `total` steps.
+
+    Args:
+        lr: the highest rate.
+        schedule: "constant", or "cosine": half a cosine down to zero (Loshchilov and Hutter, ICLR 2017).
+        step: 0 to `total - 1`.
+        total: steps of the run.
+        warmup: fraction of the run in which the rate first climbs in equal steps; None for a tenth under "cosine" and
+            for none under "constant".
+
+    Raises:
+        ValueError: for another schedule, or a fraction outside 0 to 1.
+    """
+    if schedule not in ("constant", "cosine"):
+        raise ValueError(f'expected schedule "constant" or "cosine", got {schedule!r}')
+    if warmup is not None and not 0 <= warmup <= 1:
+        raise ValueError(f"expected warmup as a fraction of the run, 0 to 1, got {warmup}")
+    usual = max(1, total // 10) if schedule == "cosine" else 0
+    climb = usual if warmup is None else round(warmup * total)
+    if step < climb:
+        return lr * (step + 1) / climb
     if schedule == "constant":
         return lr
-    if schedule != "cosine":
-        raise ValueError(f'expected schedule "constant" or "cosine", got {schedule!r}')
-    warmup = max(1, total // 10)
-    if step < warmup:
-        return lr * (step + 1) / warmup
-    return lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
+    return lr * 0.5 * (1 + math.cos(math.pi * (step - climb) / max(1, total - climb)))
+
+
+def discriminative_rates(layer_names: Sequence[str], divide: float = 2.6) -> dict[str, float]:
+    """Factors on the rate that fall from the head to the image, for `fit(..., layer_rates=...)`.
+
+    Each layer learns `divide` times as slowly as the one after it. 2.6 is the value of Howard and Ruder, "Universal
+    Language Model Fine-tuning for Text Classification" (ACL 2018).
+
+    >>> discriminative_rates(["stem", "stage1"], divide=2)
+    {'stem': 0.25, 'stage1': 0.5, 'head': 1.0}
+    """
+    names = [*layer_names, "head"]
+    return {name: divide ** (k - len(names) + 1) for k, name in enumerate(names)}
+
+
+def resolve_layer_rates(layer_rates: Mapping[str, float] | None, layer_names: Sequence[str]) -> dict[str, float]:
+    """A factor for each layer and for "head", from factors for some of them.
+
+    A layer that is not named learns like the nearest named one before it; what has none before it, at factor 1. The
+    head takes part only by its own name, and else has factor 1.
+
+    Raises:
+        UnknownNameError: where there is no such layer.
+        ValueError: where a factor is negative or no number.
+    """
+    rates = dict(layer_rates or {})
+    for name, factor in rates.items():
+        if name != "head" and name not in layer_names:
+            raise UnknownNameError("layer", name, [*layer_names, "head"])
+        if not (math.isfinite(factor) and factor >= 0):
+            raise ValueError(f"expected a factor of 0 or more for {name}, got {factor}")
+    resolved, factor = {}, 1.0
+    for name in layer_names:
+        factor = resolved[name] = float(rates.get(name, factor))
+    return resolved | {"head": float(rates.get("head", 1.0))}
+
+
+def check_weights(weights: Sequence[np.ndarray], shapes: Sequence[tuple[int, ...]]) -> None:
+    """Refuse weights whose number or shapes differ from those of the model that is to take them."""
+    found = [tuple(np.shape(array)) for array in weights]
+    if found != list(shapes):
+        raise ValueError(
+            f"expected weights of get_weights from the same architecture: {len(shapes)} arrays, the first of shapes "
+            f"{list(shapes)[:2]}; got {len(found)} of {found[:2]}"
+        )
+
+
+def check_pull(l2_sp: float) -> float:
+    """Refuse a pull that is negative or no number."""
+    if not (math.isfinite(l2_sp) and l2_sp >= 0):
+        raise ValueError(f"expected l2_sp of 0 or more, got {l2_sp}")
+    return l2_sp
 
 
 def _check(x, y, x_val, y_val, epochs, batch_size, num_classes) -> None:
@@ -130,6 +199,7 @@ def run_training(
     augment: bool,
     seed: int,
     progress: bool,
+    warmup: float | None = None,
 ) -> History:
     """Train; see `fit` of `tlhelpers.pytorch` or `tlhelpers.tensorflow` for the arguments.
 
@@ -145,7 +215,7 @@ def run_training(
         for epoch in range(epochs):
             started, losses, right, sizes = time.perf_counter(), [], [], []
             for batch_x, batch_y in iterate_batches(x, y, batch_size, rng, augment):
-                loss, correct = trainer.step(batch_x, batch_y, learning_rate(lr, schedule, step, total))
+                loss, correct = trainer.step(batch_x, batch_y, learning_rate(lr, schedule, step, total, warmup))
                 losses.append(loss)
                 right.append(correct)
                 sizes.append(len(batch_y))

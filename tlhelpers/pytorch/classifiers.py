@@ -1,8 +1,10 @@
 """Classifiers in PyTorch: a backbone and a head, what of them is trained, and how they are saved."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -13,6 +15,7 @@ from tlhelpers.errors import UnknownNameError, WeightsError
 from tlhelpers.paths import atomic_path
 from tlhelpers.pytorch.backbones import Backbone, load_backbone
 from tlhelpers.pytorch.precision import default_device
+from tlhelpers.training import check_weights, resolve_layer_rates
 
 
 class Head(nn.Module):
@@ -117,6 +120,41 @@ def count_parameters(model: nn.Module) -> ParameterCount:
     """Numbers that training changes and numbers that it leaves alone (BatchNorm's statistics are not counted)."""
     sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
     return ParameterCount(sum(n for n, trains in sizes if trains), sum(n for n, trains in sizes if not trains))
+
+
+def rate_groups(model: nn.Module, layer_rates: Mapping[str, float] | None) -> list[tuple[float, list[nn.Parameter]]]:
+    """What trains, in groups that share a factor on the learning rate; see `fit` for `layer_rates`."""
+    backbone = getattr(model, "backbone", None)
+    rates = resolve_layer_rates(layer_rates, backbone.layer_names if backbone is not None else ())
+    if not layer_rates:
+        return [(1.0, [p for p in model.parameters() if p.requires_grad])]
+    factors = {}
+    if backbone is not None:
+        for name in backbone.layer_names:
+            factors |= {id(p): rates[name] for p in backbone.network.get_submodule(name).parameters()}
+    groups, factor = {}, next(iter(rates.values()))  # what belongs to no layer, such as an embedding, comes first
+    head = {id(p) for p in (model if backbone is None else model.head).parameters()}
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            own = rates["head"] if id(parameter) in head else factors.get(id(parameter), factor)
+            groups.setdefault(own, []).append(parameter)
+    return list(groups.items())
+
+
+def get_weights(classifier: nn.Module) -> list[np.ndarray]:
+    """A copy of all weights and BatchNorm statistics, in an order that `set_weights` knows."""
+    return [tensor.detach().cpu().numpy().copy() for tensor in classifier.state_dict().values()]
+
+
+def set_weights(classifier: nn.Module, weights: list[np.ndarray]) -> None:
+    """Put back what `get_weights` gave, of this classifier or of another of the same architecture.
+
+    Raises:
+        ValueError: where number or shapes differ.
+    """
+    names = list(classifier.state_dict())
+    check_weights(weights, [tuple(tensor.shape) for tensor in classifier.state_dict().values()])
+    classifier.load_state_dict({name: torch.from_numpy(array) for name, array in zip(names, weights, strict=True)})
 
 
 def save_classifier(classifier: Classifier, path: str | Path, class_names: tuple[str, ...]) -> Path:

@@ -1,5 +1,6 @@
 """Classifiers in Keras: a backbone and a head, what of them is trained, and how they are saved."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import keras
@@ -12,6 +13,7 @@ from tlhelpers.classifiers import ParameterCount, read_classifier_metadata, writ
 from tlhelpers.errors import UnknownNameError, WeightsError
 from tlhelpers.paths import atomic_path
 from tlhelpers.tensorflow.backbones import Backbone, load_backbone
+from tlhelpers.training import check_weights, resolve_layer_rates
 
 
 class Head(keras.Model):
@@ -115,6 +117,48 @@ def count_parameters(model: keras.Model) -> ParameterCount:
     return ParameterCount(trainable, frozen)
 
 
+def rate_groups(
+    model: keras.Model, layer_rates: Mapping[str, float] | None
+) -> list[tuple[float, list[keras.Variable]]]:
+    """What trains, in groups that share a factor on the learning rate; see `fit` for `layer_rates`."""
+    backbone = getattr(model, "backbone", None)
+    rates = resolve_layer_rates(layer_rates, backbone.layer_names if backbone is not None else ())
+    if not layer_rates:
+        return [(1.0, model.trainable_variables)]
+    factors = {}
+    for layer in () if backbone is None else backbone.network.layers:
+        names = [n for n in backbone.layer_names if layer.name == n or layer.name.startswith(f"{n}_")]
+        if names:
+            factors |= {id(v): rates[max(names, key=len)] for v in layer.trainable_variables}
+    groups, factor = {}, next(iter(rates.values()))  # what belongs to no layer, such as an embedding, comes first
+    head = {id(v) for v in (model if backbone is None else model.head).trainable_variables}
+    for variable in model.trainable_variables:
+        own = rates["head"] if id(variable) in head else factors.get(id(variable), factor)
+        groups.setdefault(own, []).append(variable)
+    return list(groups.items())
+
+
+def get_weights(classifier: keras.Model) -> list[np.ndarray]:
+    """A copy of all weights and BatchNorm statistics, in an order that `set_weights` knows."""
+    return [np.array(variable.numpy()) for variable in _ordered_weights(classifier)]
+
+
+def set_weights(classifier: keras.Model, weights: list[np.ndarray]) -> None:
+    """Put back what `get_weights` gave, of this classifier or of another of the same architecture.
+
+    Raises:
+        ValueError: where number or shapes differ.
+    """
+    variables = _ordered_weights(classifier)
+    check_weights(weights, [tuple(variable.shape) for variable in variables])
+    for variable, array in zip(variables, weights, strict=True):
+        variable.assign(array)
+
+
+def _ordered_weights(model: keras.Model) -> list[keras.Variable]:
+    return [*model.backbone.network.weights, *model.head.weights] if hasattr(model, "backbone") else model.weights
+
+
 def save_classifier(classifier: Classifier, path: str | Path, class_names: tuple[str, ...]) -> Path:
     """Write weights, class names and all that `load_classifier` needs into one safetensors file; return its path."""
     metadata = write_classifier_metadata("tensorflow", classifier, class_names)
@@ -125,7 +169,7 @@ def save_classifier(classifier: Classifier, path: str | Path, class_names: tuple
 
 def _named_weights(classifier: Classifier) -> dict[str, np.ndarray]:
     """Weights under names that do not depend on how many models the process made before."""
-    weights = [*classifier.backbone.network.weights, *classifier.head.weights]
+    weights = _ordered_weights(classifier)
     return {f"{i:04d}.{variable.name}": np.ascontiguousarray(variable.numpy()) for i, variable in enumerate(weights)}
 
 
@@ -148,8 +192,7 @@ def load_classifier(path: str | Path) -> tuple[Classifier, tuple[str, ...]]:
     expected = {name: value.shape for name, value in _named_weights(classifier).items()}
     if expected != {name: value.shape for name, value in tensors.items()}:
         raise WeightsError(f"{path} does not hold the weights that it announces: {backbone.name}")
-    weights = [*classifier.backbone.network.weights, *classifier.head.weights]
-    for variable, value in zip(weights, tensors.values(), strict=True):
+    for variable, value in zip(_ordered_weights(classifier), tensors.values(), strict=True):
         variable.assign(value)
     freeze(classifier)
     return classifier, tuple(settings["class_names"])

@@ -1,0 +1,83 @@
+"""Sliders over results that were computed before."""
+
+import matplotlib
+import pytest
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+
+from tlhelpers import widgets
+from tlhelpers.errors import UnknownNameError
+
+CHOICES = {"depth": ["head", "all"], "rate": (0.001, 0.01)}
+
+
+class Page:
+    """What a notebook would show: widgets, and one figure that may be replaced."""
+
+    def __init__(self):
+        self.shown, self.figure, self.replaced = [], None, 0
+
+    def display(self, *objects, display_id=False):
+        if not display_id:
+            self.shown.extend(objects)
+            return None
+        (self.figure,) = objects
+        return self
+
+    def update(self, figure):
+        self.figure, self.replaced = figure, self.replaced + 1
+
+
+@pytest.fixture
+def page(monkeypatch):
+    page = Page()
+    monkeypatch.setattr("IPython.display.display", page.display)
+    return page
+
+
+def title(depth, rate):
+    ax = plt.subplots()[1]
+    ax.set_title(f"{depth} {rate}")
+    return ax
+
+
+def read(page):
+    return page.figure.axes[0].get_title()
+
+
+def test_a_slider_replaces_the_figure_in_place(page):
+    pytest.importorskip("ipywidgets")
+    widgets.explore(CHOICES, title)
+    assert read(page) == "head 0.001"
+    depth, rate = page.shown
+    rate.value = 0.01
+    depth.value = "all"
+    assert read(page) == "all 0.01"
+    assert page.replaced == 2
+    assert not plt.get_fignums()  # or the notebook would show each figure twice
+
+
+def test_it_starts_where_it_is_told(page):
+    widgets.explore(CHOICES, title, start={"rate": 0.01})
+    assert read(page) == "head 0.01"
+
+
+def test_without_ipywidgets_the_figure_stands_alone(page, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "ipywidgets", None)
+    widgets.explore(CHOICES, title)
+    assert read(page) == "head 0.001"
+    assert page.shown == []
+
+
+@pytest.mark.parametrize(
+    ("choices", "start", "error", "message"),
+    [
+        (CHOICES, {"rates": 0.01}, UnknownNameError, "Did you mean 'rate'"),
+        (CHOICES, {"rate": 0.5}, ValueError, "to start 'rate' with"),
+        ({"rate": ()}, {}, ValueError, "values for each choice"),
+    ],
+)
+def test_wrong_choices_are_told(page, choices, start, error, message):
+    with pytest.raises(error, match=message):
+        widgets.explore(choices, title, start=start)
