@@ -212,27 +212,18 @@ def _held() -> dict:
 
 
 def simulate(count: int, seconds: float) -> dict:
-    """What dask costs: `count` tasks that do nothing, and how tasks that sleep share out over 2, 8 and 32 workers.
-
-    The workers are threads of this process, so that 32 of them fit on two cores; processes would only be quicker.
-    """
-    from distributed import Client, LocalCluster
-
+    """What dask costs: `count` tasks that do nothing, and how tasks that sleep share out over 2, 8 and 32 workers."""
     found = {}
     for workers in (2, 8, 32):
-        with (
-            LocalCluster(
-                n_workers=workers, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0",
-                silence_logs=50,
-            ) as cluster,
-            Client(cluster) as client,
-        ):  # fmt: skip
+        with batch.open_cluster(workers, None) as client:
+            client.wait_for_workers(workers)
             many = max(1, int(30 * workers / seconds))  # half a minute of work
             slept = _time(client, many, seconds)
             found[workers] = {
                 "sleeping": many, "speedup": many * seconds / slept, "efficiency": many * seconds / slept / workers,
                 "overhead_ms": 1000 * _time(client, count, 0.0) / count, "submissions": count,
             }  # fmt: skip
+        print(workers, json.dumps(found[workers]), file=sys.stderr, flush=True)
     return found
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -173,24 +174,23 @@ def run_windows(client, function: Callable, jobs: Iterable[tuple], *, window: in
     """
     from distributed import as_completed
 
-    jobs, running = iter(jobs), {}
-    done = as_completed()
+    jobs, running, done = iter(jobs), {}, as_completed()
 
-    def start() -> None:
-        job = next(jobs, None)
-        if job is not None:
-            future = client.submit(function, *job, pure=False)
-            running[future.key] = job[0]
-            done.add(future)
+    def start(count: int) -> None:
+        part = list(itertools.islice(jobs, count))
+        if part:  # many at once, as is gathering them: one at a time costs dask several times as much
+            futures = client.map(function, *zip(*part, strict=True), pure=False)
+            running.update((future.key, job[0]) for future, job in zip(futures, part, strict=True))
+            done.update(futures)
 
-    for _ in range(window):
-        start()
-    for future in done:
-        first = running.pop(future.key)
-        answer = future.exception() or future.result()
-        future.release()
-        start()
-        yield first, answer
+    start(window)
+    for futures in done.batches():
+        finished = [future for future in futures if future.status == "finished"]
+        answers = dict(zip(finished, client.gather(finished), strict=True))
+        for future in futures:
+            yield running.pop(future.key), answers[future] if future in answers else future.exception()
+            future.release()
+        start(len(futures))
 
 
 def _bar(total: int, progress: bool):
