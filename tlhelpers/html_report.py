@@ -37,7 +37,10 @@ TEMPLATE = """
 <style>
 body.jp-Notebook { max-width: 60rem; margin: 0 auto; padding: 1rem; }
 .jp-RenderedHTMLCommon img, .jp-RenderedImage img { max-width: 100%; height: auto; }
-details.solution > summary { margin: .5rem 0; cursor: pointer; }
+details.solution > summary {
+  margin: .5rem 0 .5rem calc(var(--jp-cell-prompt-width) + 1rem); cursor: pointer;
+  font-family: var(--jp-content-font-family);
+}
 </style>
 {%- endblock -%}
 """
