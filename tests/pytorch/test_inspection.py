@@ -1,0 +1,19 @@
+"""What both mirrors promise of layers' features, filters and class activation maps, here for pytorch."""
+
+import pytest
+
+from tests.inspection_mirrors import *  # noqa: F403  (the tests and fixtures themselves)
+
+
+@pytest.fixture(scope="session")
+def mirror():
+    import tlhelpers.pytorch
+
+    return tlhelpers.pytorch
+
+
+@pytest.fixture(scope="session")
+def inspection():
+    from tlhelpers.pytorch import inspection
+
+    return inspection
