@@ -69,11 +69,13 @@ from tlhelpers.pytorch import (
     feature_maps,
     fit,
     freeze,
+    get_weights,
     load_backbone,
     load_classifier,
     predict_proba,
     save_classifier,
     set_seed,
+    set_weights,
     unfreeze,
 )
 
@@ -86,11 +88,13 @@ from tlhelpers.tensorflow import (
     feature_maps,
     fit,
     freeze,
+    get_weights,
     load_backbone,
     load_classifier,
     predict_proba,
     save_classifier,
     set_seed,
+    set_weights,
     unfreeze,
 )
 
@@ -374,16 +378,19 @@ claim(
 label_counts = [n for n in (10, 25) if n < labels_a_class] + [labels_a_class]
 
 
-def train_from_scratch(images, labels, seed):
+def random_network(seed):
     set_seed(seed)
     model = build_classifier(load_backbone(BACKBONE, weights="random", image_size=IMAGE_SIZE), num_classes)
     unfreeze(model, batch_norm=True)
+    return model
+
+
+def train_from_scratch(model, images, labels, seed):
     epochs = max(SCRATCH_EPOCHS, 300 // len(images))  # with few images, more passes: as many steps as make sense
     fit(
         model, images, labels, epochs=epochs, lr=1e-3, batch_size=16, weight_decay=1e-2,
         schedule="cosine", augment=True, seed=seed, progress=False,
     )  # fmt: skip
-    return model
 
 
 # %%
@@ -400,9 +407,12 @@ print(np.round(100 * transfer, 1))
 scratch = np.zeros((SCRATCH_SEEDS, len(label_counts)))
 scratch_models, scratch_seconds = [], 0.0
 for seed in range(SCRATCH_SEEDS):
+    model = random_network(seed)
+    start = get_weights(model)
     for k, count in enumerate(label_counts):
+        set_weights(model, start)  # the same random weights, however many labels
         subset = data.train.per_class(count, seed=seed)
-        model, seconds = timed(lambda: train_from_scratch(subset.images, subset.labels, seed))
+        _, seconds = timed(lambda: train_from_scratch(model, subset.images, subset.labels, seed))
         scratch[seed, k] = evaluation.accuracy(data.val.labels, predict_proba(model, data.val.images))
     scratch_models.append(model)  # the one with most labels, and its seconds
     scratch_seconds += seconds / SCRATCH_SEEDS

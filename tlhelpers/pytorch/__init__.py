@@ -7,8 +7,10 @@ from tlhelpers.pytorch.classifiers import (
     build_head,
     count_parameters,
     freeze,
+    get_weights,
     load_classifier,
     save_classifier,
+    set_weights,
     unfreeze,
 )
 from tlhelpers.pytorch.features import extract_features, feature_maps, predict_proba
@@ -26,6 +28,7 @@ __all__ = [
     "feature_maps",
     "fit",
     "freeze",
+    "get_weights",
     "ideal_image",
     "load_backbone",
     "load_classifier",
@@ -34,5 +37,6 @@ __all__ = [
     "predict_proba",
     "save_classifier",
     "set_seed",
+    "set_weights",
     "unfreeze",
 ]

@@ -8,8 +8,10 @@ from tlhelpers.tensorflow.classifiers import (
     build_head,
     count_parameters,
     freeze,
+    get_weights,
     load_classifier,
     save_classifier,
+    set_weights,
     unfreeze,
 )
 from tlhelpers.tensorflow.features import extract_features, feature_maps, predict_proba
@@ -27,6 +29,7 @@ __all__ = [
     "feature_maps",
     "fit",
     "freeze",
+    "get_weights",
     "ideal_image",
     "load_backbone",
     "load_classifier",
@@ -35,5 +38,6 @@ __all__ = [
     "predict_proba",
     "save_classifier",
     "set_seed",
+    "set_weights",
     "unfreeze",
 ]
