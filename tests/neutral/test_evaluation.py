@@ -79,3 +79,66 @@ def test_most_confident_mistakes_come_first_and_right_answers_never():
     np.testing.assert_array_equal(evaluation.most_confident_mistakes(labels, probabilities), [2, 1])
     np.testing.assert_array_equal(evaluation.most_confident_mistakes(labels, probabilities, top=1), [2])
     assert len(evaluation.most_confident_mistakes(labels, np.eye(2)[labels])) == 0
+
+
+@given(seed=st.integers(0, 10_000), classes=st.integers(2, 8), n=st.integers(1, 30))
+def test_top_k_grows_from_accuracy_to_one(seed, classes, n):
+    rng = np.random.default_rng(seed)
+    labels, p = rng.integers(0, classes, n), rng.dirichlet(np.ones(classes), n)
+    found = [evaluation.top_k_accuracy(labels, p, k) for k in range(1, classes + 1)]
+    assert found == sorted(found)
+    assert found[0] == evaluation.accuracy(labels, p)
+    assert found[-1] == 1
+
+
+def test_top_k_agrees_with_scikit_learn():
+    from sklearn.metrics import top_k_accuracy_score
+
+    rng = np.random.default_rng(0)
+    labels, p = rng.integers(0, 6, 200), rng.dirichlet(np.ones(6), 200)
+    assert evaluation.top_k_accuracy(labels, p, 3) == pytest.approx(top_k_accuracy_score(labels, p, k=3))
+
+
+def test_top_k_refuses_nonsense():
+    with pytest.raises(ValueError, match="expected k"):
+        evaluation.top_k_accuracy(np.array([0]), np.eye(2)[:1], 0)
+
+
+def test_normal_interval_is_empty_where_all_are_right():
+    found = evaluation.normal_interval(1.0, 60)
+    assert found.low == found.high == 1.0
+    with pytest.raises(ValueError, match="expected a fraction"):
+        evaluation.normal_interval(1.2, 60)
+
+
+def test_bootstrap_interval_of_a_share_is_near_wilsons():
+    right = np.arange(300) % 10 != 0
+    found, wilson = evaluation.bootstrap_interval(np.mean, right), evaluation.wilson_interval(0.9, 300)
+    assert found.value == pytest.approx(0.9)
+    assert (found.low, found.high) == pytest.approx((wilson.low, wilson.high), abs=0.015)
+
+
+def test_bootstrap_keeps_rows_together_and_repeats_itself():
+    a = np.random.default_rng(0).normal(size=50)
+    found = evaluation.bootstrap_interval(lambda x, y: float(np.abs(x - y).max()), a, a.copy())
+    assert (found.value, found.low, found.high) == (0, 0, 0)
+    assert evaluation.bootstrap_interval(np.mean, a) == evaluation.bootstrap_interval(np.mean, a)
+
+
+@pytest.mark.parametrize("arrays", [(), (np.ones(3), np.ones(4)), (np.ones(0),)])
+def test_bootstrap_refuses_nonsense(arrays):
+    with pytest.raises(ValueError, match="expected arrays of one length"):
+        evaluation.bootstrap_interval(lambda *a: 0.0, *arrays)
+
+
+def test_bootstrap_of_a_number_that_is_never_defined():
+    with pytest.raises(ValueError, match="defined for at least one draw"):
+        evaluation.bootstrap_interval(lambda a: float("nan"), np.ones(5))
+
+
+def test_weights_move_the_probe_towards_what_they_weigh():
+    x, y = np.array([[0.0], [0.0], [0.0], [1.0]]), np.array([0, 0, 1, 1])
+    plain, weighted = (
+        evaluation.linear_probe(x, y, np.array([[0.0]]), weights=w)[0, 1] for w in (None, np.array([1, 1, 9, 1]))
+    )
+    assert weighted > plain + 0.1

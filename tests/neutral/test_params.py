@@ -1,4 +1,4 @@
-"""The files of parameters against the lessons: no name that a lesson lacks, and the sample is what a lesson opens with."""
+"""The files of parameters against the lessons: only names that a lesson has, and the sample is what learners open."""
 
 import ast
 from pathlib import Path
