@@ -89,6 +89,7 @@ WEIGHTS: dict[tuple[str, str], RemoteFile] = {
     ("resnet50", "pytorch"): _weights(_TORCHVISION, "resnet50-0676ba61.pth", "sha256:0676ba61"),
     ("mobilenet_v2", "pytorch"): _weights(_TORCHVISION, "mobilenet_v2-b0353104.pth", "sha256:b0353104"),
     ("efficientnet_b0", "pytorch"): _weights(_TORCHVISION, "efficientnet_b0_rwightman-7f5810bc.pth", "sha256:7f5810bc"),
+    ("vit_b_16", "pytorch"): _weights(_TORCHVISION, "vit_b_16-c867db91.pth", "sha256:c867db91"),
     ("vgg16", "tensorflow"): _weights(
         _KERAS + "vgg16/",
         "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
@@ -165,3 +166,50 @@ def weights_file(backbone: str, framework: str) -> RemoteFile:
         f"No server offers ImageNet weights of {backbone!r} for {framework}. Take one of: {known}; or name a file of "
         "weights that you have."
     )
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the publishers of a network's weights say of them. What they do not say is None, never a guess.
+
+    Attributes:
+        top1: accuracy on ImageNet's 50,000 validation photos with one crop, as a fraction.
+        top1_source: where that number stands.
+        licence: of the weights, as far as the publisher states one.
+        licence_source: where that stands.
+    """
+
+    top1: float | None
+    top1_source: str
+    licence: str | None
+    licence_source: str
+
+
+UNPUBLISHED = Published(None, "", None, "")
+EMBEDDED_LICENCE = Published(
+    None, "", "Trained on Tiny ImageNet: for research and teaching", "tlhelpers/weights/mini_resnet.md"
+)
+TORCHVISION_LICENCE = (
+    "None stated; the code is BSD, the terms of the training data may apply",
+    "https://docs.pytorch.org/vision/stable/models.html",
+)
+_KERAS_TABLE = "https://keras.io/api/applications/"
+_KERAS_2_PAGE = "keras.io/applications (Keras 2)"
+
+# Keras's applications: top-1 from the table of their page; licences from the same page of Keras 2 (now it has none).
+# timm states top-1 in its README (July 2024) and the licence on the model's card.
+PUBLISHED: dict[tuple[str, str], Published] = {
+    ("vgg16", "tensorflow"): Published(0.713, _KERAS_TABLE, "CC BY 4.0 (VGG, Oxford)", _KERAS_2_PAGE),
+    ("resnet50", "tensorflow"): Published(0.749, _KERAS_TABLE, "MIT (Kaiming He)", _KERAS_2_PAGE),
+    ("mobilenet", "tensorflow"): Published(0.704, _KERAS_TABLE, "Apache 2.0", _KERAS_2_PAGE),
+    ("mobilenet_v2", "tensorflow"): Published(0.713, _KERAS_TABLE, "Apache 2.0", _KERAS_2_PAGE),
+    ("efficientnet_b0", "tensorflow"): Published(
+        0.771, _KERAS_TABLE, "None stated; the original's code is Apache 2.0", "https://github.com/tensorflow/tpu"
+    ),
+    ("mobilenet", "pytorch"): Published(
+        0.75382,
+        "https://github.com/huggingface/pytorch-image-models",
+        "Apache 2.0",
+        "https://huggingface.co/timm/mobilenetv1_100.ra4_e3600_r224_in1k",
+    ),
+}

@@ -22,22 +22,36 @@ from tlhelpers.backbones import (
 from tlhelpers.errors import UnknownNameError, WeightsError
 from tlhelpers.pytorch.mini_resnet import MiniResNet
 from tlhelpers.pytorch.precision import check_precision, default_device, memory_format
+from tlhelpers.sources import WEIGHTS
 
 
-def _resnet(name: str) -> nn.Sequential:
+def _resnet(name: str, size: int) -> nn.Sequential:
     from torchvision import models
 
     children = list(models.get_model(name).named_children())[:-2]  # without the pooling and the classifier
     return nn.Sequential(OrderedDict(children))
 
 
-def _torchvision_features(name: str) -> nn.Module:
+def _torchvision_features(name: str, size: int) -> nn.Module:
     from torchvision import models
 
     return models.get_model(name).features
 
 
-def _keras_mobilenet() -> nn.Module:
+def _vision_transformer(name: str, size: int) -> nn.Module:
+    """Its output is the class token, which is what its own classifier reads; the size is part of the weights."""
+    from torchvision import models
+
+    network = models.get_model(name, image_size=size)
+    network.heads = nn.Identity()
+    return network
+
+
+def _mini_resnet(width: int, size: int) -> nn.Module:
+    return MiniResNet(width)
+
+
+def _keras_mobilenet(size: int) -> nn.Module:
     """MobileNet v1 with the padding, epsilon and activation of Keras, so that Keras's weights fit."""
     return _timm("mobilenetv1_100", pad_type="same", bn_eps=1e-3, act_layer="relu6")
 
@@ -50,20 +64,21 @@ def _timm(name: str, pretrained: bool = False, **options) -> nn.Module:
 
 @dataclass(frozen=True)
 class _Recipe:
-    build: Callable[[], nn.Module]
+    build: Callable[[int], nn.Module]  # from the side of the images
     input_size: int
     preprocessing: Preprocessing
     prefix: str = ""  # of the names in the weights file that the module does not have
 
 
 BACKBONES = {
-    **{name: _Recipe(partial(MiniResNet, width), 64, IMAGENET) for name, width in EMBEDDED_WIDTHS.items()},
+    **{name: _Recipe(partial(_mini_resnet, width), 64, IMAGENET) for name, width in EMBEDDED_WIDTHS.items()},
     "mobilenet": _Recipe(_keras_mobilenet, 224, MINUS_ONE_TO_ONE),
-    "vgg16": _Recipe(lambda: _torchvision_features("vgg16"), 224, IMAGENET, "features."),
-    "resnet18": _Recipe(lambda: _resnet("resnet18"), 224, IMAGENET),
-    "resnet50": _Recipe(lambda: _resnet("resnet50"), 224, IMAGENET),
-    "mobilenet_v2": _Recipe(lambda: _torchvision_features("mobilenet_v2"), 224, IMAGENET, "features."),
-    "efficientnet_b0": _Recipe(lambda: _torchvision_features("efficientnet_b0"), 224, IMAGENET, "features."),
+    "vgg16": _Recipe(partial(_torchvision_features, "vgg16"), 224, IMAGENET, "features."),
+    "resnet18": _Recipe(partial(_resnet, "resnet18"), 224, IMAGENET),
+    "resnet50": _Recipe(partial(_resnet, "resnet50"), 224, IMAGENET),
+    "mobilenet_v2": _Recipe(partial(_torchvision_features, "mobilenet_v2"), 224, IMAGENET, "features."),
+    "efficientnet_b0": _Recipe(partial(_torchvision_features, "efficientnet_b0"), 224, IMAGENET, "features."),
+    "vit_b_16": _Recipe(partial(_vision_transformer, "vit_b_16"), 224, IMAGENET),
 }
 
 
@@ -157,7 +172,8 @@ def load_backbone(
     if weights == "auto" and name == "mobilenet" and pack_weights(name, "pytorch") is None:
         # No server offers Keras's weights for PyTorch; timm's own MobileNet brings its own preprocessing.
         recipe, pretrained_timm = _timm_recipe("mobilenetv1_100.ra4_e3600_r224_in1k", True), True
-    network = recipe.build()
+    size = image_size or recipe.input_size
+    network = recipe.build(size)
     file, provenance, pack_layer = None, Provenance("random", ""), None
     if weights == "auto" and name in EMBEDDED_WIDTHS:
         tensors, metadata = embedded_weights(name)
@@ -183,10 +199,17 @@ def load_backbone(
     if file is not None:
         tensors = {k.removeprefix(recipe.prefix): v for k, v in read_weights(file).items()}
         _load(network, tensors, name, file, layer)
-    backbone = Backbone(
-        name, network, image_size or recipe.input_size, recipe.preprocessing, provenance, layer, precision
-    )
+    backbone = Backbone(name, network, size, recipe.preprocessing, provenance, layer, precision)
     return backbone.to(default_device())
+
+
+def weights_at_hand(name: str) -> bool:
+    """Whether `load_backbone(name)` has pretrained weights on this machine, without a download."""
+    if name in EMBEDDED_WIDTHS or pack_weights(name, "pytorch") is not None:
+        return True
+    from tlhelpers.fetch import find_local
+
+    return (name, "pytorch") in WEIGHTS and find_local(WEIGHTS[name, "pytorch"]) is not None
 
 
 def _timm_recipe(name: str, pretrained: bool) -> _Recipe:
@@ -198,7 +221,7 @@ def _timm_recipe(name: str, pretrained: bool) -> _Recipe:
         raise UnknownNameError("timm model", name, timm.list_models())
     config = timm.get_pretrained_cfg(name)
     mean, std = (tuple(255 * v for v in values) for values in (config.mean, config.std))
-    return _Recipe(lambda: _timm(name, pretrained), config.input_size[-1], Preprocessing(mean, std))
+    return _Recipe(lambda size: _timm(name, pretrained), config.input_size[-1], Preprocessing(mean, std))
 
 
 def _layer_names(network: nn.Module) -> Iterator[str]:

@@ -23,8 +23,10 @@ from tlhelpers.backbones import (
     pack_weights,
 )
 from tlhelpers.errors import UnknownNameError, WeightsError
+from tlhelpers.sources import WEIGHTS
 from tlhelpers.tensorflow.mini_resnet import LAYER_NAMES, load_shared_weights, mini_resnet
 from tlhelpers.tensorflow.precision import building_policy, check_precision
+from tlhelpers.tensorflow.vision_transformer import vision_transformer
 
 
 def _application(name: str) -> Callable[[int], keras.Model]:
@@ -48,6 +50,7 @@ BACKBONES = {
     "resnet50": _Recipe(_application("ResNet50"), 224, CAFFE),
     "mobilenet_v2": _Recipe(_application("MobileNetV2"), 224, MINUS_ONE_TO_ONE),
     "efficientnet_b0": _Recipe(_application("EfficientNetB0"), 224, AS_IS),
+    "vit_b_16": _Recipe(vision_transformer, 224, IMAGENET),  # no application of Keras, so without its weights
 }
 PYTORCH_ONLY = {"resnet18": "resnet50"}  # and what comes nearest in Keras
 
@@ -76,7 +79,7 @@ class Backbone(keras.Model):
         self.feature_size = int(network.output_shape[-1])
 
     def maps(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """The last feature maps, `(n, h', w', feature_size)`."""
+        """The last feature maps, `(n, h', w', feature_size)`; a transformer's class token, `(n, feature_size)`."""
         return self.network(self.scale(images), training=training)
 
     def scale(self, images: tf.Tensor) -> tf.Tensor:
@@ -87,7 +90,8 @@ class Backbone(keras.Model):
 
     def call(self, images: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Pooled features, `(n, feature_size)` float32."""
-        return tf.reduce_mean(tf.cast(self.maps(images, training), tf.float32), (1, 2))
+        maps = tf.cast(self.maps(images, training), tf.float32)
+        return tf.reduce_mean(maps, (1, 2)) if len(maps.shape) == 4 else maps
 
     def fingerprint(self) -> str:
         """A digest of everything that features depend on besides the images: also after fine-tuning."""
@@ -158,6 +162,15 @@ def load_backbone(
     if file is not None:
         load_weights_file(network, file, name, layer)
     return Backbone(name, network, size, recipe.preprocessing, provenance, layer, precision)
+
+
+def weights_at_hand(name: str) -> bool:
+    """Whether `load_backbone(name)` has pretrained weights on this machine, without a download."""
+    if name in EMBEDDED_WIDTHS or pack_weights(name, "tensorflow") is not None:
+        return True
+    from tlhelpers.fetch import find_local
+
+    return (name, "tensorflow") in WEIGHTS and find_local(WEIGHTS[name, "tensorflow"]) is not None
 
 
 def cut(network: keras.Model, layer: str) -> keras.Model:
