@@ -1,6 +1,7 @@
 """Numbers about predictions: accuracy with its interval, probes, mistakes. numpy in, numpy out."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,18 @@ def accuracy(labels: np.ndarray, probabilities: np.ndarray) -> float:
     return float(np.mean(probabilities.argmax(1) == labels))
 
 
+def top_k_accuracy(labels: np.ndarray, probabilities: np.ndarray, k: int = 5) -> float:
+    """Share of rows of `(n, num_classes)` with the label among their `k` largest entries, as a fraction.
+
+    Raises:
+        ValueError: for a `k` below 1.
+    """
+    if k < 1:
+        raise ValueError(f"expected k of at least 1, got {k}")
+    best = np.argsort(-np.asarray(probabilities), axis=1, kind="stable")[:, :k]
+    return float(np.mean((best == np.asarray(labels)[:, None]).any(1)))
+
+
 def wilson_interval(value: float, n: int) -> Estimate:
     """95 % interval of a share `value` of `n` independent trials (Wilson, JASA 22, 1927).
 
@@ -42,6 +55,49 @@ def wilson_interval(value: float, n: int) -> Estimate:
     half = z * math.sqrt(value * (1 - value) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     low, high = max(0.0, centre - half), min(1.0, centre + half)
     return Estimate(value, min(value, low), max(value, high))  # rounding may put an end a hair inside of 0 or 1
+
+
+def normal_interval(value: float, n: int) -> Estimate:
+    """The naive 95 % interval of a share: two standard errors to each side, as if shares were normal.
+
+    It is here to be compared with: near 0 and 1 it is too narrow, and it may leave the range of fractions.
+
+    Raises:
+        ValueError: where `value` is no fraction, or `n` is below 1.
+    """
+    if not 0 <= value <= 1 or n < 1:
+        raise ValueError(f"expected a fraction of 0 to 1 and n >= 1, got {value} and {n}")
+    half = 1.959964 * math.sqrt(value * (1 - value) / n)
+    return Estimate(value, value - half, value + half)
+
+
+def bootstrap_interval(
+    statistic: Callable[..., float], *arrays: np.ndarray, draws: int = 1000, seed: int = 0
+) -> Estimate:
+    """95 % interval of any number that is computed from a test set (percentile bootstrap: Efron, 1979).
+
+    The test set is drawn anew from itself, image by image and with repetition, and the number computed each time.
+
+    Args:
+        statistic: takes the arrays, gives a number; such as `sklearn.metrics.f1_score`.
+        arrays: what it takes, such as labels and predictions, all of shape `(n, ...)`; rows stay together.
+        draws: how many test sets are drawn. Those for which the number is not defined (NaN) are left out.
+        seed: of the draws.
+
+    Raises:
+        ValueError: no array, arrays of different lengths, or no draw for which the number is defined.
+    """
+    arrays = tuple(np.asarray(array) for array in arrays)
+    if not arrays or len({len(array) for array in arrays}) != 1 or not len(arrays[0]):
+        raise ValueError(f"expected arrays of one length, and not empty, got lengths {[len(a) for a in arrays]}")
+    rng, n = np.random.default_rng(seed), len(arrays[0])
+    picks = (rng.integers(0, n, n) for _ in range(draws))
+    found = np.array([float(statistic(*(array[pick] for array in arrays))) for pick in picks])
+    found = found[np.isfinite(found)]
+    if not len(found):
+        raise ValueError("expected a number that is defined for at least one draw, got none; are there enough images?")
+    low, high = np.quantile(found, [0.025, 0.975])
+    return Estimate(float(statistic(*arrays)), float(low), float(high))
 
 
 def accuracy_estimate(accuracies: list[float], n_test: int) -> Estimate:
@@ -110,7 +166,12 @@ def describe_difference(difference: Estimate, language: str = "en") -> str:
 
 
 def linear_probe(
-    features: np.ndarray, labels: np.ndarray, test_features: np.ndarray, *, strength: float = 0.1
+    features: np.ndarray,
+    labels: np.ndarray,
+    test_features: np.ndarray,
+    *,
+    strength: float = 0.1,
+    weights: np.ndarray | None = None,
 ) -> np.ndarray:
     """Logistic regression on standardised features: what a frozen backbone knows, with nothing else trained.
 
@@ -119,6 +180,7 @@ def linear_probe(
         labels: shape `(n,)`, integers from 0.
         test_features: shape `(m, d)`.
         strength: inverse of the regularisation; small values suit few labels and many features.
+        weights: shape `(n,)`, how much each labelled image counts; all alike when None.
 
     Returns:
         Probabilities of shape `(m, num_classes)`, float64.
@@ -128,7 +190,8 @@ def linear_probe(
     from sklearn.preprocessing import StandardScaler
 
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=2000))
-    return probe.fit(features, labels).predict_proba(test_features)
+    fitted = probe.fit(features, labels, logisticregression__sample_weight=weights)
+    return fitted.predict_proba(test_features)
 
 
 def most_confident_mistakes(labels: np.ndarray, probabilities: np.ndarray, top: int = 8) -> np.ndarray:
