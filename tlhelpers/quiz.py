@@ -50,6 +50,9 @@ COLOURS = {
 MORE_STYLE = """
 #{id} .Quiz, #{id} .Feedback {{ font-size: 1.1em; line-height: 1.35; }}
 #{id} .MCButton {{ font-size: 1em; }}
+#{id} .Feedback.correct, #{id} .Feedback.incorrect {{
+  background: #22344f; border-radius: .4em; padding: .4em .8em;  /* the page behind it may be light or dark */
+}}
 #{id} .Feedback.correct {{ color: #9bf0aa; }}
 #{id} .Feedback.incorrect {{ color: #ffc2c2; }}
 """
