@@ -679,8 +679,8 @@ claim(
 # a hint: for a far target it may be simpler to cut the network at an earlier layer.
 #
 # Be careful with the size of these numbers. They belong to one training each, with one
-# [learning rate](../../docs/glossary.md#learning-rate). With a third of this rate we saw hardly a difference between the two
-# targets. What stays is the order of the layers.
+# [learning rate](../../docs/glossary.md#learning-rate). With a lower rate every layer moves less, and the two targets may be
+# hard to tell apart. Try it.
 #
 # ## 5. Where does it look?
 #
@@ -699,8 +699,8 @@ claim(
 # congelan. También es una pista: para una tarea lejana puede ser más sencillo cortar la red en una capa anterior.
 #
 # Cuidado con el tamaño de estos números. Son de un solo entrenamiento cada uno, con una sola
-# [tasa de aprendizaje](../../docs/glosario.md#tasa-de-aprendizaje). Con un tercio de esta tasa apenas vimos diferencia entre
-# las dos tareas. Lo que se mantiene es el orden de las capas.
+# [tasa de aprendizaje](../../docs/glosario.md#tasa-de-aprendizaje). Con una tasa menor, todas las capas se mueven menos y
+# puede ser difícil distinguir las dos tareas. Pruébelo.
 #
 # ## 5. ¿Dónde mira?
 #
