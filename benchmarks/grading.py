@@ -208,7 +208,8 @@ def _held() -> dict:
     children = own.children(recursive=True)
     zombies = [child for child in children if child.status() == psutil.STATUS_ZOMBIE]
     left = list(Path(tempfile.gettempdir()).glob(f"tlhelpers-*{os.getpid()}*"))
-    return {"files": own.num_fds(), "children": len(children), "zombies": len(zombies), "folders": len(left)}
+    named = [" ".join(child.cmdline())[-80:] for child in children]
+    return {"files": own.num_fds(), "children": named, "zombies": len(zombies), "folders": len(left)}
 
 
 def simulate(count: int, seconds: float) -> dict:
