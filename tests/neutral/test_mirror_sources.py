@@ -9,7 +9,7 @@ import tlhelpers
 
 PACKAGE = Path(tlhelpers.__file__).parent
 # What one framework alone needs. Anything else must stand in both.
-ONE_SIDED = {"pretrain", "quiet_start", "vision_transformer"}
+ONE_SIDED = {"adam", "pretrain", "quiet_start", "vision_transformer"}
 # These also have functions for their own mirror; what they offer to learners is held together by TestParity.
 WITH_PARTS_OF_THEIR_OWN = {"backbones", "features", "mini_resnet", "precision", "training"}
 MODULES = sorted({path.stem for name in ("pytorch", "tensorflow") for path in (PACKAGE / name).glob("[a-z]*.py")})

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tlhelpers.backbones import check_images
 from tlhelpers.errors import UnknownNameError
+from tlhelpers.tensorflow.adam import Adam
 from tlhelpers.tensorflow.classifiers import rate_groups
 from tlhelpers.tensorflow.features import compiled_forward
 from tlhelpers.training import History, check_pull, run_training
@@ -102,9 +103,9 @@ class Trainer:
         self.model.set_weights(weights)
 
 
-def _optimizer(name: str, weight_decay: float) -> keras.optimizers.Optimizer:
+def _optimizer(name: str, weight_decay: float) -> Adam | keras.optimizers.SGD:
     if name == "adam":
-        return keras.optimizers.AdamW(weight_decay=weight_decay, epsilon=1e-7)
+        return Adam(weight_decay)
     if name == "sgd":
         return keras.optimizers.SGD(momentum=0.9, nesterov=True)
     raise UnknownNameError("optimizer", name, OPTIMIZERS)
