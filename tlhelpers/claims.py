@@ -18,9 +18,11 @@ CLAIM_MIME = "application/vnd.tlhelpers.claim+json"
 RESULT_MIME = "application/vnd.tlhelpers.result+json"
 
 WORDS = {
-    "en": {"held": "holds", "failed": "does not hold", "measured": "measured", "expected": "expected"},
-    "es": {"held": "se cumple", "failed": "no se cumple", "measured": "medido", "expected": "esperado"},
-}
+    "en": {"held": "holds", "failed": "does not hold", "measured": "measured", "expected": "expected",
+           "elsewhere": "said of the course's own data", "here": "with these"},
+    "es": {"held": "se cumple", "failed": "no se cumple", "measured": "medido", "expected": "esperado",
+           "elsewhere": "dicho de los datos del curso", "here": "con estos"},
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ def claim(
     at_most: float | None = None,
     language: str = "en",
     unit: str = "",
+    asserted: bool = True,
 ) -> None:
     """Shows a claim with its measured value, records it, and stops the notebook when it is not met.
 
@@ -99,6 +102,8 @@ def claim(
         at_most: The largest value that bears the claim out. At least one of the two bounds is needed.
         language: `en` or `es`, the language to show.
         unit: What value and bounds are counted in, such as `%`, `s` or `points`.
+        asserted: False where a learner put in other data than those that the bound was set for: number and bound are
+            shown side by side, and neither is recorded, nor does the notebook stop.
 
     Raises:
         ClaimError: The value is outside the bounds, or is not finite. The claim was shown and recorded before.
@@ -117,6 +122,10 @@ def claim(
     if not (-math.inf if low is None else low) <= (math.inf if high is None else high):
         raise ValueError(f"Claim {name!r}: expected at_least <= at_most, came {low} and {high}: no number meets both.")
     checked = Claim(name, _to_float(name, "value", value), en, es, low, high, unit, language=language)
+    if not asserted:
+        words = WORDS[language]
+        print(f"{checked.sentence} ({words['elsewhere']}: {checked.bound}; {words['here']}: {checked.measured})")
+        return
     _show(checked)
     if not checked.passed:
         words = WORDS[language]

@@ -128,6 +128,18 @@ def test_claims_and_results_are_found_again_in_an_executed_notebook(tmp_path):
     assert outputs[4][0].data["text/html"] == ""  # nothing to see
 
 
+def test_with_other_data_number_and_bound_are_shown_and_nothing_stops_or_is_recorded(tmp_path):
+    path = run_as_notebook(
+        tmp_path,
+        "from tlhelpers.claims import claim",
+        f"claim('points', -2.5, **{SENTENCES!r}, at_least=25, unit='points', language='es', asserted=False)",
+    )
+    (output,) = nbformat.read(path, 4).cells[1].outputs
+    assert output.text.startswith(SENTENCES["es"])
+    assert "≥ 25 points" in output.text and "con estos: -2.5 points" in output.text
+    assert collect([path]) == []
+
+
 def test_a_result_that_cannot_be_written_down_is_refused():
     with pytest.raises(TypeError, match="Result 'accuracy': expected a number or a text for scores"):
         record_result("accuracy", scores=[1, 2])
