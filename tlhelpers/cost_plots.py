@@ -144,7 +144,9 @@ def plot_accuracy_over_cost(
 def _plain_ticks(*axes) -> None:
     """Numbers such as 0.1 and 200 on logarithmic axes, in place of powers."""
     for axis in axes:
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
+        low, high = axis.get_view_interval()
+        subs = (1.0, 2.0, 5.0) if high / low < 1e4 else (1.0,)  # more would run into each other
+        axis.set_major_locator(LogLocator(subs=subs, numticks=8))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_formatter(NullFormatter())
 
