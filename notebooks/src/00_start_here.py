@@ -38,8 +38,9 @@ IMAGE_SIZE = 64  # side of the images, in pixels; what the backbone was trained 
 # A pianist needs weeks for what would take a beginner years. Not because the organ is easy, but because most of what
 # it asks for was learnt before.
 #
-# A neural network can do the same. One that has learnt to name what is in photos has learnt edges, fur, eyes and
-# shapes on the way. For a new question about pictures it only has to learn the rest. That is **transfer learning**.
+# A neural network can do the same. One that has learnt to name what is in photos has learnt edges, fur, eyes and shapes
+# on the way. For a new question about pictures it only has to learn the rest. That is [**transfer
+# learning**](../../docs/glossary.md#transfer-learning).
 
 # %% [markdown] lang="es"
 # ## El piano y el órgano
@@ -52,7 +53,7 @@ IMAGE_SIZE = 64  # side of the images, in pixels; what the backbone was trained 
 #
 # Una red neuronal puede hacer lo mismo. Si ha aprendido a nombrar lo que hay en una foto, por el camino ha aprendido a
 # reconocer bordes, pelaje, ojos y formas. Ante una pregunta nueva sobre imágenes solo le falta aprender el resto. Eso
-# es el **aprendizaje por transferencia**.
+# es el [**aprendizaje por transferencia**](../../docs/glosario.md#aprendizaje-por-transferencia).
 
 # %% [markdown] lang="en"
 # ## Four symbols
@@ -65,10 +66,9 @@ IMAGE_SIZE = 64  # side of the images, in pixels; what the backbone was trained 
 # A **task** is $T = \{Y, f\}$. Here $Y$ is the set of answers, for us {cat, dog}. $f$ is the rule that gives the right
 # answer to each picture. Nobody knows $f$; we learn it from examples.
 #
-# There is a **source**, $D_S$ and $T_S$, where data were plentiful, and a **target**, $D_T$ and $T_T$, where they are
-# not.
-# Transfer learning improves the rule of the target, $f_T$, with what was learnt from the source, where
-# $D_S \neq D_T$ or $T_S \neq T_T$.
+# There is a [**source**](../../docs/glossary.md#source-task), $D_S$ and $T_S$, where data were plentiful, and a
+# [**target**](../../docs/glossary.md#target-task), $D_T$ and $T_T$, where they are not. Transfer learning improves the
+# rule of the target, $f_T$, with what was learnt from the source, where $D_S \neq D_T$ or $T_S \neq T_T$.
 
 # %% [markdown] lang="es"
 # ## Cuatro símbolos
@@ -81,9 +81,10 @@ IMAGE_SIZE = 64  # side of the images, in pixels; what the backbone was trained 
 # Una **tarea** es $T = \{Y, f\}$. Aquí $Y$ es el conjunto de respuestas; para nosotros, {gato, perro}. $f$ es la regla
 # que da la respuesta correcta a cada imagen. Nadie conoce $f$; la aprendemos a partir de ejemplos.
 #
-# Hay un **origen**, $D_S$ y $T_S$ (del inglés *source*), donde los datos abundaban, y un **destino**, $D_T$ y $T_T$
-# (*target*), donde escasean. El aprendizaje por transferencia mejora la regla del destino, $f_T$, con lo aprendido en
-# el origen, donde $D_S \neq D_T$ o $T_S \neq T_T$.
+# Hay un [**origen**](../../docs/glosario.md#tarea-de-origen), $D_S$ y $T_S$ (del inglés *source*), donde los datos
+# abundaban, y un [**destino**](../../docs/glosario.md#tarea-de-destino), $D_T$ y $T_T$ (*target*), donde escasean. El
+# aprendizaje por transferencia mejora la regla del destino, $f_T$, con lo aprendido en el origen, donde $D_S \neq D_T$
+# o $T_S \neq T_T$.
 
 # %% [markdown] lang="en"
 # ## Is it the domain that changes, or the task?
@@ -120,10 +121,9 @@ axes = plots.show_images(np.concatenate([pets.images for pets in rows.values()])
 # %% [markdown] lang="en"
 # *The same six animals in three styles. Above each: the answer to "cat or dog?", and the answer to "which breed?".*
 #
-# **Your turn.** A network was trained on daylight photos to tell cars from lorries. Now it is to tell cars from
-# lorries at
-# night. Is it $D$ that changes, or $T$? And if it is to name the make of the car, in daylight? Answer before you open
-# this:
+# **Your turn.** A network was trained on daylight photos to tell cars from lorries. Now it is to tell cars from lorries
+# at night. Is it $D$ that changes, or $T$? And if it is to name the make of the car, in daylight? Answer before you
+# open this:
 #
 # <details><summary>Answer</summary>
 #
@@ -150,25 +150,26 @@ axes = plots.show_images(np.concatenate([pets.images for pets in rows.values()])
 #
 # Words are cheap. Let us see it happen, in three steps:
 #
-# 1. take a network that has learnt to name things in photos, the **backbone**;
-# 2. let it turn each picture into a list of numbers, its **features**;
+# 1. take a network that has learnt to name things in photos, the [**backbone**](../../docs/glossary.md#backbone);
+# 2. let it turn each picture into a list of numbers, its [**features**](../../docs/glossary.md#feature);
 # 3. learn "cat or dog?" from the features of twenty pictures, ten of each.
 #
-# The backbone was trained on other pictures. It is *frozen*: nothing in it changes. A **label** is the right answer to
-# a
-# picture, written down by someone.
+# The backbone was trained on other pictures. It is [*frozen*](../../docs/glossary.md#freeze): nothing in it changes. A
+# [**label**](../../docs/glossary.md#label) is the right answer to a picture, written down by someone.
 
 # %% [markdown] lang="es"
 # ## Una primera prueba: diez etiquetas por clase
 #
 # Hablar es fácil. Veámoslo en tres pasos:
 #
-# 1. tomar una red que ya sabe nombrar cosas en fotos, la **red base** (en inglés, *backbone*);
-# 2. hacer que convierta cada imagen en una lista de números, sus **características** (*features*);
+# 1. tomar una red que ya sabe nombrar cosas en fotos, la [**red base**](../../docs/glosario.md#red-base) (en inglés,
+#    *backbone*);
+# 2. hacer que convierta cada imagen en una lista de números, sus
+#    [**características**](../../docs/glosario.md#característica) (*features*);
 # 3. aprender a responder «¿gato o perro?» a partir de las características de veinte imágenes, diez de cada clase.
 #
-# La red base se entrenó con otras imágenes. Está *congelada*: nada en ella cambia. Una **etiqueta** es la respuesta
-# correcta a una imagen, anotada por alguien.
+# La red base se entrenó con otras imágenes. Está [*congelada*](../../docs/glosario.md#congelar): nada en ella cambia.
+# Una [**etiqueta**](../../docs/glosario.md#etiqueta) es la respuesta correcta a una imagen, anotada por alguien.
 
 # %% framework="pytorch"
 from tlhelpers.pytorch import extract_features, load_backbone, set_seed
@@ -214,15 +215,14 @@ results = {name: wilson_interval(value, len(data.val)) for name, value in found.
 ax = plots.plot_estimates(results, language=LANGUAGE)
 
 # %% [markdown] lang="en"
-# *Accuracy (the share of right answers) on pictures that were not learnt from. The bar is the 95 % interval: where the
-# true
-# value probably lies, since we tried only so many pictures. Guessing gives 50 %.*
+# *[Accuracy](../../docs/glossary.md#accuracy) (the share of right answers) on pictures that were not learnt from. The
+# bar is the [95 % interval](../../docs/glossary.md#confidence-interval): where the true value probably lies, since we
+# tried only so many pictures. Guessing gives 50 %.*
 
 # %% [markdown] lang="es"
-# *Exactitud (proporción de respuestas correctas) con imágenes que no se usaron para aprender. La barra es el intervalo
-# del
-# 95 %: donde probablemente está el valor verdadero, ya que probamos un número limitado de imágenes. Quien responde al
-# azar acierta un 50 %.*
+# *[Exactitud](../../docs/glosario.md#exactitud) (proporción de respuestas correctas) con imágenes que no se usaron para
+# aprender. La barra es el [intervalo del 95 %](../../docs/glosario.md#intervalo-de-confianza): donde probablemente está
+# el valor verdadero, ya que probamos un número limitado de imágenes. Quien responde al azar acierta un 50 %.*
 
 # %%
 claim(
@@ -241,8 +241,8 @@ claim(
 #
 # ## Is everything there?
 #
-# The next cell looks at this computer: packages, accelerator, folders. Each thing that is missing comes with the line that
-# mends it. In a terminal, `tlhelpers doctor` tells all that it found.
+# The next cell looks at this computer: packages, accelerator, folders. Each thing that is missing comes with the line
+# that mends it. In a terminal, `tlhelpers doctor` tells all that it found.
 
 # %% [markdown] lang="es"
 # Las frases con una marca como la de arriba son **afirmaciones comprobadas**. El número se ha medido en este cuaderno,
@@ -250,8 +250,8 @@ claim(
 #
 # ## ¿Está todo?
 #
-# La celda siguiente examina este equipo: paquetes, acelerador, carpetas. Cada cosa que falta aparece con la línea que lo
-# arregla. En una terminal, `tlhelpers doctor` cuenta todo lo que ha encontrado.
+# La celda siguiente examina este equipo: paquetes, acelerador, carpetas. Cada cosa que falta aparece con la línea que
+# lo arregla. En una terminal, `tlhelpers doctor` cuenta todo lo que ha encontrado.
 
 # %%
 from tlhelpers.doctor import examine, list_problems
@@ -270,9 +270,8 @@ if not problems:
 # | 00 Start here | What is transfer learning? |
 # | [01 Cats and dogs](01_cats_vs_dogs_{framework}.ipynb) | How many labels, and how much time, does it save? |
 #
-# Each lesson exists in PyTorch and in TensorFlow, in English and in Spanish. The text and the experiments are the
-# same, so
-# that you may switch at any time.
+# Each lesson exists in PyTorch and in TensorFlow, in English and in Spanish. The text and the experiments are the same,
+# so that you may switch at any time.
 
 # %% [markdown] lang="es"
 # ## Un mapa del curso
@@ -299,13 +298,15 @@ show_quiz("00_start_here/after", LANGUAGE)
 # %% [markdown] lang="en"
 # ## Further reading
 #
-# - S. J. Pan and Q. Yang, "A Survey on Transfer Learning", *IEEE Transactions on Knowledge and Data Engineering* 22(10), 2010.
-# - J. Yosinski, J. Clune, Y. Bengio and H. Lipson, "How transferable are features in deep neural networks?", *NeurIPS* 2014.
+# - S. J. Pan and Q. Yang, "A Survey on Transfer Learning", *IEEE Transactions on Knowledge and Data
+#   Engineering* 22(10), 2010.
+# - J. Yosinski, J. Clune, Y. Bengio and H. Lipson, "How transferable are features in deep neural networks?",
+#   *NeurIPS* 2014.
 
 # %% [markdown] lang="es"
 # ## Para seguir leyendo
 #
 # - S. J. Pan y Q. Yang, «A Survey on Transfer Learning», *IEEE Transactions on Knowledge and Data Engineering* 22(10),
 #   2010.
-# - J. Yosinski, J. Clune, Y. Bengio y H. Lipson, «How transferable are features in deep neural networks?», *NeurIPS*
-#   2014.
+# - J. Yosinski, J. Clune, Y. Bengio y H. Lipson, «How transferable are features in deep neural networks?»,
+#   *NeurIPS* 2014.

@@ -102,8 +102,7 @@ from tlhelpers.tensorflow import (
 # ## 1. Look at the data
 #
 # Before any network: what is in the folder? `load_splits` reads every file once, writes down what it used and what it
-# left
-# out, and why. It changes nothing in your files.
+# left out, and why. It changes nothing in your files.
 
 # %% [markdown] lang="es"
 # ## 1. Mirar los datos
@@ -126,30 +125,31 @@ axes = plots.show_images(some.images[order], [class_words[k] for k in some.label
 # %% [markdown] lang="en"
 # *Training images, one row for each class. Look for what could be mistaken: poses, backgrounds, things in front.*
 #
-# Three parts, each with its own use. We learn from **train**. We choose with **val** (validation): when to stop, which
-# of
-# two ways. **test** is for the very end, once, so that nothing was chosen to suit it.
+# Three parts, each with its own use. We learn from [**train**](../../docs/glossary.md#training-set). We choose with
+# [**val**](../../docs/glossary.md#validation-set) (validation): when to stop, which of two ways.
+# [**test**](../../docs/glossary.md#test-set) is for the very end, once, so that nothing was chosen to suit it.
 #
 # ### What defects look like
 #
 # Real collections have broken files, files with the wrong extension, and the same photo twice. A photo that is both in
-# train
-# and in test is an answer that leaked. To see what the audit does about it, let us make a small folder and damage it on
-# purpose.
+# train and in test is an answer that [leaked](../../docs/glossary.md#data-leakage). To see what the audit does about
+# it, let us make a small folder and damage it on purpose.
 
 # %% [markdown] lang="es"
 # *Imágenes de entrenamiento, una fila por clase. Busque lo que podría confundir: posturas, fondos, objetos que tapan al
 # animal.*
 #
-# Tres partes, cada una con su uso. De **train** (entrenamiento) aprendemos. Con **val** (validación) elegimos: cuándo
-# parar, cuál de dos métodos. **test** (prueba) es para el final, una sola vez, para que nada se haya elegido a su
-# medida.
+# Tres partes, cada una con su uso. De [**train**](../../docs/glosario.md#conjunto-de-entrenamiento) (entrenamiento)
+# aprendemos. Con [**val**](../../docs/glosario.md#conjunto-de-validación) (validación) elegimos: cuándo parar, cuál de
+# dos métodos. [**test**](../../docs/glosario.md#conjunto-de-prueba) (prueba) es para el final, una sola vez, para que
+# nada se haya elegido a su medida.
 #
 # ### Qué aspecto tienen los defectos
 #
 # Las colecciones reales tienen archivos rotos, archivos con la extensión equivocada y fotos repetidas. Una foto que
-# está en entrenamiento y también en prueba es una respuesta que se ha filtrado. Para ver qué hace con todo ello la
-# auditoría de `load_splits`, creemos una carpeta pequeña y estropeémosla a propósito.
+# está en entrenamiento y también en prueba es una respuesta que [se ha filtrado](../../docs/glosario.md#fuga-de-datos).
+# Para ver qué hace con todo ello la auditoría de `load_splits`, creemos una carpeta pequeña y estropeémosla a
+# propósito.
 
 # %%
 import tempfile
@@ -185,15 +185,14 @@ claim(
 # %% [markdown] lang="en"
 # ## 2. What does a pretrained backbone already know?
 #
-# A **backbone** is a network without its last layer, the one that names classes. What it knows is in its **weights**,
-# the
-# numbers that training has set.
+# A [**backbone**](../../docs/glossary.md#backbone) is a network without its last layer, the one that names classes.
+# What it knows is in its **weights**, the numbers that training has set.
 
 # %% [markdown] lang="es"
 # ## 2. ¿Qué sabe ya una red base preentrenada?
 #
-# Una **red base** (*backbone*) es una red sin su última capa, la que nombra las clases. Lo que sabe está en sus
-# **pesos**, los números que el entrenamiento ha fijado.
+# Una [**red base**](../../docs/glosario.md#red-base) (*backbone*) es una red sin su última capa, la que nombra las
+# clases. Lo que sabe está en sus **pesos**, los números que el entrenamiento ha fijado.
 
 # %%
 set_seed(SEED)
@@ -202,13 +201,12 @@ print(backbone)
 
 # %% [markdown] lang="en"
 # It was trained on other pictures. What would it call our animals? The embedded backbone still has its old last layer,
-# with words
-# for 202 things, so we can ask. (Another backbone comes without; then this cell shows nothing.)
+# with words for 202 things, so we can ask. (Another backbone comes without; then this cell shows nothing.)
 
 # %% [markdown] lang="es"
 # Se entrenó con otras imágenes. ¿Cómo llamaría a nuestros animales? La red incluida en el curso conserva su antigua
-# última capa, con
-# palabras para 202 cosas (en inglés), así que podemos preguntarle. (Con otra red, esta celda no muestra nada.)
+# última capa, con palabras para 202 cosas (en inglés), así que podemos preguntarle. (Con otra red, esta celda no
+# muestra nada.)
 
 # %%
 from tlhelpers.backbones import source_classes
@@ -219,10 +217,11 @@ if BACKBONE == "mini_resnet":
     axes = plots.show_images(some.images[order], titles, columns=6)
 
 # %% [markdown] lang="en"
-# *The two old words that the network finds most probable for each picture. Most are wrong, and some are absurd: none of its
-# words means "a drawn cat".*
+# *The two old words that the network finds most probable for each picture. Most are wrong, and some are absurd: none of
+# its words means "a drawn cat".*
 #
-# So the old answers are of little use here. But the answers are only the last layer. What matters is what lies before it.
+# So the old answers are of little use here. But the answers are only the last layer. What matters is what lies before
+# it.
 
 # %% [markdown] lang="es"
 # *Las dos palabras antiguas que la red considera más probables para cada imagen. La mayoría son erróneas y algunas,
@@ -232,13 +231,14 @@ if BACKBONE == "mini_resnet":
 # que hay antes de ella.
 
 # %% [markdown] lang="en"
-# What do the early layers make of a cat, and what do the late ones? Each layer holds **feature maps**: small pictures
-# that
-# are bright where the layer has found what it looks for.
+# What do the early layers make of a cat, and what do the late ones? Each layer holds [**feature
+# maps**](../../docs/glossary.md#feature-map): small pictures that are bright where the layer has found what it looks
+# for.
 
 # %% [markdown] lang="es"
-# ¿Ven lo mismo en un gato las primeras capas y las últimas? Cada capa produce **mapas de características**: pequeñas
-# imágenes que brillan donde la capa ha encontrado lo que busca.
+# ¿Ven lo mismo en un gato las primeras capas y las últimas? Cada capa produce [**mapas de
+# características**](../../docs/glosario.md#mapa-de-características): pequeñas imágenes que brillan donde la capa ha
+# encontrado lo que busca.
 
 # %%
 one_cat = some.images[np.flatnonzero(some.labels == 0)[:1]]
@@ -249,9 +249,8 @@ axes = plots.show_images(one_cat, side=1.6)
 axes = plots.show_feature_maps({name: m for name, m in maps.items() if m.ndim == 3})
 
 # %% [markdown] lang="en"
-# *A cat, and six maps (channels) of each of four layers, from the first to the last; yellow is strong. Early maps
-# still show the cat's
-# outline. Late maps have few pixels: they no longer say where exactly, but what.*
+# *A cat, and six maps (channels) of each of four layers, from the first to the last; yellow is strong. Early maps still
+# show the cat's outline. Late maps have few pixels: they no longer say where exactly, but what.*
 
 # %% [markdown] lang="es"
 # *Un gato, y seis mapas (canales) de cada una de cuatro capas, de la primera a la última; el amarillo indica una
@@ -259,12 +258,14 @@ axes = plots.show_feature_maps({name: m for name, m in maps.items() if m.ndim ==
 # dónde exactamente, sino qué.*
 
 # %% [markdown] lang="en"
-# The mean of each map of the last layer is one number. All of them together are the **features** of the picture. Let us
-# compute them for all training and validation images, and time it twice.
+# The mean of each map of the last layer is one number. All of them together are the
+# [**features**](../../docs/glossary.md#feature) of the picture. Let us compute them for all training and validation
+# images, and time it twice.
 
 # %% [markdown] lang="es"
-# La media de cada mapa de la última capa es un número. Todos juntos son las **características** de la imagen.
-# Calculémoslas para todas las imágenes de entrenamiento y validación, y midamos el tiempo dos veces.
+# La media de cada mapa de la última capa es un número. Todos juntos son las
+# [**características**](../../docs/glosario.md#característica) de la imagen. Calculémoslas para todas las imágenes de
+# entrenamiento y validación, y midamos el tiempo dos veces.
 
 
 # %%
@@ -278,16 +279,17 @@ _, first_seconds = timed(lambda: extract_features(backbone, images))
 both, second_seconds = timed(lambda: extract_features(backbone, images))
 features, val_features = both[: len(data.train)], both[len(data.train) :]
 first, second = {"en": ("first", "second"), "es": ("primera vez", "segunda vez")}[LANGUAGE]
-print(f"{len(images):,} × {features.shape[1]:,}; {first}: {first_seconds:.2f} s, {second}: {second_seconds:.2f} s")
+table = f"{len(images):,} × {features.shape[1]:,}"
+print(f"{table}; {first}: {first_seconds:.2f} s, {second}: {second_seconds:.2f} s")
 
 # %% [markdown] lang="en"
 # The second time they came from the disk. A frozen backbone gives the same features for the same picture, always; so
-# once
-# is enough. (If you run this notebook again, the first time is short too.)
+# once is enough. (If you run this notebook again, the first time is short too.)
 #
 # ## 3. A head on frozen features
 #
-# The **head** is one linear layer: it weighs the features and gives one score a class. It is all that we train.
+# The [**head**](../../docs/glossary.md#head) is one linear layer: it weighs the features and gives one score a class.
+# It is all that we train.
 
 # %% [markdown] lang="es"
 # La segunda vez se leyeron del disco. Una red congelada da siempre las mismas características para la misma imagen, así
@@ -295,8 +297,8 @@ print(f"{len(images):,} × {features.shape[1]:,}; {first}: {first_seconds:.2f} s
 #
 # ## 3. Una cabeza sobre características congeladas
 #
-# La **cabeza** es una sola capa lineal: pondera las características y da una puntuación por clase. Es lo único que
-# entrenamos.
+# La [**cabeza**](../../docs/glosario.md#cabeza) es una sola capa lineal: pondera las características y da una
+# puntuación por clase. Es lo único que entrenamos.
 
 # %%
 num_classes = len(data.train.class_names)
@@ -319,16 +321,16 @@ head, history = train_head(SEED)
 axes = plots.plot_history(history, language=LANGUAGE)
 
 # %% [markdown] lang="en"
-# *Loss (how wrong the answers are; lower is better) and accuracy after each pass over the data (an epoch). The dotted
-# line marks the epoch whose weights were kept: the one
+# *[Loss](../../docs/glossary.md#loss) (how wrong the answers are; lower is better) and accuracy after each pass over
+# the data (an [epoch](../../docs/glossary.md#epoch)). The dotted line marks the epoch whose weights were kept: the one
 # with the lowest validation loss.*
 #
 # Backbone and head together make a **classifier**. How much of it did we train?
 
 # %% [markdown] lang="es"
-# *Pérdida (cuánto se equivocan las respuestas; menos es mejor) y exactitud tras cada pasada por los datos (una época).
-# La línea de puntos marca la época cuyos pesos se han
-# conservado: la de menor pérdida de validación.*
+# *[Pérdida](../../docs/glosario.md#función-de-pérdida) (cuánto se equivocan las respuestas; menos es mejor) y exactitud
+# tras cada pasada por los datos (una [época](../../docs/glosario.md#época)). La línea de puntos marca la época cuyos
+# pesos se han conservado: la de menor pérdida de validación.*
 #
 # La red base y la cabeza forman juntas un **clasificador**. ¿Qué parte de él hemos entrenado?
 
@@ -352,27 +354,26 @@ claim(
 #
 # Labels cost work. So the fair question is: with the *same* labels, how far does each way get?
 #
-# - **Transfer**: logistic regression on frozen features (a linear head again, fitted until it cannot improve).
+# - **Transfer**: [logistic regression](../../docs/glossary.md#logistic-regression) on frozen features (a linear head
+#   again, fitted until it cannot improve).
 # - **From scratch**: the same architecture, all weights random at the start, all of it trained, with flipped and
-# shifted
-#   copies of the images.
+#   shifted copies of the images.
 #
-# We repeat it with several **seeds**, the numbers that fix what is left to chance: each draws other images and other
-# starting weights. One run alone could be luck.
+# We repeat it with several [**seeds**](../../docs/glossary.md#seed), the numbers that fix what is left to chance: each
+# draws other images and other starting weights. One run alone could be luck.
 
 # %% [markdown] lang="es"
 # ## 4. ¿Cuántas etiquetas ahorra la transferencia?
 #
 # Etiquetar cuesta trabajo. Así que la pregunta justa es: con las *mismas* etiquetas, ¿hasta dónde llega cada método?
 #
-# - **Transferencia**: regresión logística sobre características congeladas (otra cabeza lineal, ajustada hasta que ya
-#   no puede mejorar).
+# - **Transferencia**: [regresión logística](../../docs/glosario.md#regresión-logística) sobre características
+#   congeladas (otra cabeza lineal, ajustada hasta que ya no puede mejorar).
 # - **Desde cero**: la misma arquitectura, con todos los pesos al azar al principio, entrenada entera, con copias
 #   reflejadas y desplazadas de las imágenes.
 #
-# Lo repetimos con varias **semillas**, los números que fijan lo que se deja al azar: cada una elige otras imágenes y
-# otros pesos iniciales. Un solo resultado podría
-# deberse a la suerte.
+# Lo repetimos con varias [**semillas**](../../docs/glosario.md#semilla), los números que fijan lo que se deja al azar:
+# cada una elige otras imágenes y otros pesos iniciales. Un solo resultado podría deberse a la suerte.
 
 # %%
 label_counts = [n for n in (10, 25) if n < labels_a_class] + [labels_a_class]
@@ -386,7 +387,8 @@ def random_network(seed):
 
 
 def train_from_scratch(model, images, labels, seed):
-    epochs = max(SCRATCH_EPOCHS, 300 // len(images))  # with few images, more passes: as many steps as make sense
+    # with few images, more passes: as many steps as make sense
+    epochs = max(SCRATCH_EPOCHS, 300 // len(images))
     fit(
         model, images, labels, epochs=epochs, lr=1e-3, batch_size=16, weight_decay=1e-2,
         schedule="cosine", augment=True, seed=seed, progress=False,
@@ -419,7 +421,10 @@ for seed in range(SCRATCH_SEEDS):
 print(np.round(100 * scratch, 1))
 
 # %%
-curve_names = {"en": ("transfer, frozen", "from scratch"), "es": ("transferencia, congelada", "desde cero")}[LANGUAGE]
+curve_names = {
+    "en": ("transfer, frozen", "from scratch"),
+    "es": ("transferencia, congelada", "desde cero"),
+}[LANGUAGE]
 ax = plots.plot_accuracy_over_labels(
     label_counts, dict(zip(curve_names, (transfer, scratch))), chance=1 / num_classes, language=LANGUAGE
 )
@@ -447,7 +452,8 @@ claim(
     "fewer_labels_are_enough",
     100 * (transfer[:, -2].mean() - scratch[:, -1].mean()),
     en=f"Transfer with {label_counts[-2]} labels a class is no worse than scratch with {label_counts[-1]}",
-    es=f"La transferencia con {label_counts[-2]} etiquetas por clase no es peor que empezar de cero con {label_counts[-1]}",
+    es=f"La transferencia con {label_counts[-2]} etiquetas por clase no es peor que empezar de cero "
+    f"con {label_counts[-1]}",
     at_least=0,
     unit=POINTS,
     language=LANGUAGE,
@@ -457,10 +463,8 @@ claim(
 # ## 5. How much time does it save?
 #
 # The frozen backbone sees each picture once, not once an epoch. So ten epochs of head training should cost about as
-# much
-# as one. We measure three epochs with the backbone run in each, work out what ten would take, and compare with
-# computing the
-# features once and ten epochs on them.
+# much as one. We measure three epochs with the backbone run in each, work out what ten would take, and compare with
+# computing the features once and ten epochs on them.
 
 # %% [markdown] lang="es"
 # ## 5. ¿Cuánto tiempo ahorra?
@@ -510,18 +514,19 @@ claim(
 # %% [markdown] lang="en"
 # ## 6. Fine-tuning
 #
-# The backbone learnt from other pictures. Can it adapt to ours? **Fine-tuning** lets its last layers train a little,
-# at a
-# low **learning rate** (the size of a training step), so that they are corrected and not overwritten.
+# The backbone learnt from other pictures. Can it adapt to ours? [**Fine-tuning**](../../docs/glossary.md#fine-tuning)
+# lets its last layers train a little, at a low [**learning rate**](../../docs/glossary.md#learning-rate) (the size of a
+# training step), so that they are corrected and not overwritten.
 #
 # We start from the trained head. A random head would send large, senseless corrections into the backbone.
 
 # %% [markdown] lang="es"
 # ## 6. Ajuste fino
 #
-# La red base aprendió de otras imágenes. ¿Puede adaptarse a las nuestras? El **ajuste fino** (*fine-tuning*) permite
-# que sus últimas capas se entrenen un poco, con una **tasa de aprendizaje** baja (el tamaño de cada paso). Así se
-# corrigen sin perder lo que saben.
+# La red base aprendió de otras imágenes. ¿Puede adaptarse a las nuestras? El [**ajuste
+# fino**](../../docs/glosario.md#ajuste-fino) (*fine-tuning*) permite que sus últimas capas se entrenen un poco, con una
+# [**tasa de aprendizaje**](../../docs/glosario.md#tasa-de-aprendizaje) baja (el tamaño de cada paso). Así se corrigen
+# sin perder lo que saben.
 #
 # Partimos de la cabeza ya entrenada. Una cabeza con pesos al azar enviaría a la red correcciones grandes y sin sentido.
 
@@ -534,7 +539,8 @@ LAST_LAYERS = {"mini_resnet": "stage4", "mobilenet": "conv_dw_12", "resnet50": "
 
 # %%
 def fine_tune(seed):
-    head, _ = train_head(seed)  # the same head again: fine-tuning goes on from it, and the frozen one stays as it was
+    # the same head again: fine-tuning goes on from it, and the frozen one stays as it was
+    head, _ = train_head(seed)
     set_seed(seed)
     model = build_classifier(load_backbone(BACKBONE, image_size=IMAGE_SIZE), head=head)
     unfreeze(model, from_layer=LAST_LAYERS.get(BACKBONE))
@@ -545,6 +551,7 @@ def fine_tune(seed):
     return model, history
 
 
+# %%
 heads, head_seconds, tuned_models, tuned_seconds = [], 0.0, [], 0.0
 for seed in range(SEEDS):
     (head, _), seconds = timed(lambda: train_head(seed))
@@ -564,10 +571,8 @@ axes = plots.plot_history(history, language=LANGUAGE)
 # ## 7. The test, once
 #
 # Everything is chosen: now, and only now, the test images. Each way has as many labels of each class, and several
-# seeds.
-# (Frozen and fine-tuned share their images, and choose their epoch with the validation images; from scratch draws
-# others
-# with each seed.)
+# seeds. (Frozen and fine-tuned share their images, and choose their epoch with the validation images; from scratch
+# draws others with each seed.)
 #
 # The interval tells how far the number could be off, because the test has only so many images and because seeds differ.
 # Intervals that overlap do not settle which is better; for that we compare image by image.
@@ -585,8 +590,7 @@ axes = plots.plot_history(history, language=LANGUAGE)
 #
 # El intervalo dice cuánto podría desviarse el resultado, porque las imágenes de prueba son un número limitado y porque
 # las semillas difieren. Que dos intervalos se solapen no permite decidir qué método es mejor; para eso comparamos
-# imagen
-# por imagen.
+# imagen por imagen.
 
 # %%
 test = data.test
@@ -607,6 +611,7 @@ for method, runs in predictions.items():
         labels_a_class=labels_a_class, test_images=len(test), seeds=len(runs),
     )  # fmt: skip
 
+# %%
 method_names = {
     "en": {"frozen": "frozen", "fine_tuned": "fine-tuned", "scratch": "from scratch"},
     "es": {"frozen": "congelada", "fine_tuned": "ajuste fino", "scratch": "desde cero"},
@@ -665,14 +670,15 @@ claim(
 # %% [markdown] lang="en"
 # ## 8. Where does it go wrong?
 #
-# One number hides who is mistaken for whom. The **confusion matrix** shows it: rows are true classes, columns are
-# answers.
+# One number hides who is mistaken for whom. The [**confusion matrix**](../../docs/glossary.md#confusion-matrix) shows
+# it: rows are true classes, columns are answers.
 
 # %% [markdown] lang="es"
 # ## 8. ¿Dónde se equivoca?
 #
-# Un solo número esconde quién se confunde con quién. La **matriz de confusión** lo muestra: las filas son las clases
-# verdaderas; las columnas, las respuestas.
+# Un solo número esconde quién se confunde con quién. La [**matriz de
+# confusión**](../../docs/glosario.md#matriz-de-confusión) lo muestra: las filas son las clases verdaderas; las
+# columnas, las respuestas.
 
 # %%
 probabilities = predictions["fine_tuned"][0]
@@ -681,20 +687,19 @@ ax = plots.plot_confusion_matrix(test.labels, predicted, class_words, language=L
 
 # %%
 worst = evaluation.most_confident_mistakes(test.labels, probabilities, top=6)
-titles = [f"{class_words[test.labels[i]]} → {class_words[predicted[i]]}\n{probabilities[i].max():.0%}" for i in worst]
+sure = probabilities.max(1)
+titles = [f"{class_words[test.labels[i]]} → {class_words[predicted[i]]}\n{sure[i]:.0%}" for i in worst]
 if len(worst):
     axes = plots.show_images(test.images[worst], titles, columns=6)
 
 # %% [markdown] lang="en"
-# *The mistakes of which the network was most certain: true class → answer, and its probability. Can you see what
-# misled it?
-# A percentage is not a promise: these were wrong.*
+# *The mistakes of which the network was most certain: true class → answer, and its probability. Can you see what misled
+# it? A percentage is not a promise: these were wrong.*
 #
 # ## 9. Keep it
 #
 # A model that cannot be loaded again is not finished. The file holds weights, class names and preprocessing. Its
-# format,
-# safetensors, cannot run code when it is opened; not every format can say the same.
+# format, safetensors, cannot run code when it is opened; not every format can say the same.
 
 # %% [markdown] lang="es"
 # *Los errores de los que la red estaba más segura: clase verdadera → respuesta, y su probabilidad. ¿Ve usted qué la ha
@@ -723,16 +728,14 @@ claim(
 # %% [markdown] lang="en"
 # ## 10. A photo of your own
 #
-# Press the button and choose a photo. It stays on the machine that runs this notebook. Try your cat, then try
-# something that is neither cat nor
-# dog: the network knows only two words, and will use one of them.
+# Press the button and choose a photo. It stays on the machine that runs this notebook. Try your cat, then try something
+# that is neither cat nor dog: the network knows only two words, and will use one of them.
 
 # %% [markdown] lang="es"
 # ## 10. Una foto suya
 #
-# Pulse el botón y elija una foto. No sale del equipo que ejecuta este cuaderno. Pruebe con su gato y luego con algo
-# que no sea ni gato ni
-# perro: la red solo conoce dos palabras, y usará una de ellas.
+# Pulse el botón y elija una foto. No sale del equipo que ejecuta este cuaderno. Pruebe con su gato y luego con algo que
+# no sea ni gato ni perro: la red solo conoce dos palabras, y usará una de ellas.
 
 # %%
 from tlhelpers.images import prepare_photo
@@ -752,14 +755,15 @@ ask_for_photo(answer, LANGUAGE)
 # ## 11. A challenge: pictures of another kind
 #
 # Our classifier learnt from one kind of picture. What does it make of the same kind of animal, drawn in pencil or seen
-# at
-# night? The task is the same; the domain, $P(X)$, has changed. Guess first, then look.
+# at night? The task is the same; the [domain](../../docs/glossary.md#domain-shift), $P(X)$, has changed. Guess first,
+# then look.
 
 # %% [markdown] lang="es"
 # ## 11. Un reto: imágenes de otro tipo
 #
 # Nuestro clasificador aprendió de un solo tipo de imágenes. ¿Qué hará con gatos y perros dibujados a lápiz o vistos de
-# noche? La tarea es la misma; el dominio, $P(X)$, ha cambiado. Primero apueste; luego mire.
+# noche? La tarea es la misma; el [dominio](../../docs/glosario.md#cambio-de-dominio), $P(X)$, ha cambiado. Primero
+# apueste; luego mire.
 
 # %%
 from tlhelpers.drawn_pets import SPECIES, STYLES, draw_pets
@@ -794,30 +798,44 @@ if shifted:
 
 # %% [markdown] lang="en"
 # **Your turn.** Can you win back what was lost? Some ideas: add ten labelled pictures of the new style to the training
-# data;
-# fine-tune from an earlier layer; train on grey pictures. Change one thing at a time, choose with validation images of
-# the
-# new style, and report the difference with its interval.
-#
-# ## What was learnt
+# data; fine-tune from an earlier layer; train on grey pictures. Change one thing at a time, choose with validation
+# images of the new style, and report the difference with its interval.
 
 # %% [markdown] lang="es"
 # **Le toca a usted.** ¿Puede recuperar lo perdido? Algunas ideas: añadir al entrenamiento diez imágenes etiquetadas del
 # estilo nuevo; hacer el ajuste fino desde una capa anterior; entrenar con imágenes en gris. Cambie una sola cosa cada
 # vez, elija con imágenes de validación del estilo nuevo e informe de la diferencia con su intervalo.
-#
-# ## Qué hemos aprendido
+
+# %% tags=["solution"]
+if shifted:  # the first idea, for sketches: the backbone stays frozen, the head learns from ten pictures more
+    sketches = draw_pets(120, seed=SEED + 1000, size=IMAGE_SIZE, style="sketch")  # those of the figure
+    sketch_features = extract_features(backbone, sketches.images, progress=False)
+    names = {"en": ("before", "with ten sketches"), "es": ("antes", "con diez bocetos")}[LANGUAGE]
+    runs = {name: [] for name in names}
+    for seed in range(SEEDS):  # ten other sketches each time; nothing is chosen, so no validation images
+        ten = draw_pets(10, seed=SEED + 2000 + seed, size=IMAGE_SIZE, style="sketch")
+        x = np.concatenate([few_features, extract_features(backbone, ten.images, progress=False)])
+        y = np.concatenate([few.labels, ten.species])
+        for name, n in zip(names, (len(few_features), len(x))):
+            answers = evaluation.linear_probe(x[:n], y[:n], sketch_features)
+            runs[name].append(answers.argmax(1) == sketches.species)
+    for name, found in runs.items():
+        print(f"{name:>17}:", evaluation.accuracy_estimate([run.mean() for run in found], len(sketches.images)))
+    print(evaluation.describe_difference(evaluation.paired_difference(*runs.values()), LANGUAGE))
 
 # %% [markdown] lang="en"
+# ## What was learnt
+#
 # - A pretrained backbone turns pictures into features that already separate what we care about.
 # - With few labels, a linear head on frozen features is far ahead of training from scratch. The figure of section 4
-# says
-#   how far, for these pictures.
+#   says how far, for these pictures.
 # - Frozen features are computed once; training a head on them takes seconds.
 # - Whether fine-tuning adds something has to be measured, with an interval. Section 7 says what it was here.
 # - A model that does well on one kind of picture promises nothing for another kind.
 
 # %% [markdown] lang="es"
+# ## Qué hemos aprendido
+#
 # - Una red base preentrenada convierte las imágenes en características que ya separan lo que nos interesa distinguir.
 # - Con pocas etiquetas, una cabeza lineal sobre características congeladas va muy por delante del entrenamiento desde
 #   cero. La figura de la sección 4 dice cuánto, con estas imágenes.

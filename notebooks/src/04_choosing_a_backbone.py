@@ -599,7 +599,7 @@ print("\n".join(sources))
 # *Published top-1 accuracy over the latency on this machine (logarithmic scale). The dashed line joins the networks that
 # no other beats in both; whoever lies below it can be replaced by something better or faster. Open marks at the foot:
 # networks without a published ImageNet accuracy, only their cost is known. The sources of the accuracies are printed
-# below the figure.*
+# above the figure.*
 #
 # The dashed line is called the **[Pareto front](../../docs/glossary.md#pareto-front)**. Choose from it; anything else is
 # a gift to nobody. VGG-16 is still in many tutorials. Does anything speak for it?
@@ -608,7 +608,7 @@ print("\n".join(sources))
 # *Exactitud top-1 publicada frente a la latencia en este equipo (escala logarítmica). La línea discontinua une las redes
 # que ninguna otra supera en ambas cosas; lo que queda por debajo se puede cambiar por algo mejor o más rápido. Las marcas
 # huecas del pie son redes sin exactitud publicada en ImageNet: solo se conoce su coste. Las fuentes de las exactitudes
-# están escritas bajo la figura.*
+# están escritas encima de la figura.*
 #
 # La línea discontinua se llama **[frente de Pareto](../../docs/glosario.md#frente-de-pareto)**. Elija de ahí; lo demás no
 # beneficia a nadie. VGG-16 sigue en muchos tutoriales. ¿Hay algo a su favor?

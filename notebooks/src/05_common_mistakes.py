@@ -51,6 +51,8 @@ TUNE_EPOCHS = 4
 
 # %%
 # %matplotlib inline
+from functools import partial
+
 import numpy as np
 
 from tlhelpers import evaluation, guards, plots
@@ -68,8 +70,8 @@ from tlhelpers.quiz import show_quiz
 
 ENGLISH = LANGUAGE == "en"
 POINTS = "points" if ENGLISH else "puntos"  # differences of percentages
-# What the bounds of single mistakes are meant for:
 DEFAULT = BACKBONE == "mini_resnet" and DATASET == "drawn_pets_breeds"
+claim_here = partial(claim, language=LANGUAGE, asserted=DEFAULT)  # the bounds hold for these data
 show_quiz("05_common_mistakes/before", LANGUAGE)
 
 # %% framework="pytorch"
@@ -306,26 +308,23 @@ for name in wrong:
 # peligroso es la **diferencia entre el entrenamiento y el uso**.
 
 # %%
-if DEFAULT:
-    gap = np.mean([in_use[name].value - everywhere[name].value for name in wrong])
-    claim(
-        "difference_is_the_danger",
-        100 * gap,
-        en="The same mistake costs far more when it is made only in use, on average over the recipes",
-        es="El mismo error cuesta mucho más cuando se comete solo en el uso, en promedio de las recetas",
-        at_least=10,
-        unit=POINTS,
-        language=LANGUAGE,
-    )
-    claim(
-        "swapped_colours_can_be_learnt",
-        100 * everywhere["BGR"].value,
-        en="Swapped colours, the same in training and in use, cost at most 8 points",
-        es="Con los colores cambiados, tanto al entrenar como en el uso, se pierden 8 puntos como mucho",
-        at_most=8,
-        unit=POINTS,
-        language=LANGUAGE,
-    )
+gap = np.mean([in_use[name].value - everywhere[name].value for name in wrong])
+claim_here(
+    "difference_is_the_danger",
+    100 * gap,
+    en="The same mistake costs far more when it is made only in use, on average over the recipes",
+    es="El mismo error cuesta mucho más cuando se comete solo en el uso, en promedio de las recetas",
+    at_least=10,
+    unit=POINTS,
+)
+claim_here(
+    "swapped_colours_can_be_learnt",
+    100 * everywhere["BGR"].value,
+    en="Swapped colours, the same in training and in use, cost at most 8 points",
+    es="Con los colores cambiados, tanto al entrenar como en el uso, se pierden 8 puntos como mucho",
+    at_most=8,
+    unit=POINTS,
+)
 if "0-255" in wrong:
     claim(
         "raw_pixels_in_use",
@@ -449,16 +448,14 @@ table.add(
 )
 
 # %%
-if DEFAULT:
-    claim(
-        "augmented_test_is_nearly_right",
-        100 * augmented.value,
-        en="Flips and shifts on the test images cost at most 10 points",
-        es="Reflejar y desplazar las imágenes de prueba cuesta 10 puntos como mucho",
-        at_most=10,
-        unit=POINTS,
-        language=LANGUAGE,
-    )
+claim_here(
+    "augmented_test_is_nearly_right",
+    100 * augmented.value,
+    en="Flips and shifts on the test images cost at most 10 points",
+    es="Reflejar y desplazar las imágenes de prueba cuesta 10 puntos como mucho",
+    at_most=10,
+    unit=POINTS,
+)
 
 # %% [markdown] lang="en"
 # A small cost is easily overlooked. The symptom is better than the cost: evaluate the same model twice, and look
@@ -813,16 +810,14 @@ table.add(
     burnt_cost,
     {"en": f"the loss jumps to {peak}", "es": f"la pérdida salta a {peak}"},
 )
-if DEFAULT:
-    claim(
-        "high_rate_ruins",
-        100 * burnt_cost.value,
-        en="A hundredfold learning rate ruins what was learnt",
-        es="Una tasa de aprendizaje cien veces mayor arruina lo aprendido",
-        at_least=20,
-        unit=POINTS,
-        language=LANGUAGE,
-    )
+claim_here(
+    "high_rate_ruins",
+    100 * burnt_cost.value,
+    en="A hundredfold learning rate ruins what was learnt",
+    es="Una tasa de aprendizaje cien veces mayor arruina lo aprendido",
+    at_least=20,
+    unit=POINTS,
+)
 
 # %% [markdown] lang="en"
 # **Symptom:** the loss of the first steps is far above $\ln K$, the loss of guessing among $K$ classes. **Mend:** start
@@ -920,25 +915,22 @@ claim(
     unit="%",
     language=LANGUAGE,
 )
-if DEFAULT:
-    claim(
-        "loose_backbone_can_do_well",
-        100 * loose_cost.value,
-        en="On its own task the unfrozen backbone loses at most 10 points",
-        es="En su propia tarea, la red sin congelar pierde 10 puntos como mucho",
-        at_most=10,
-        unit=POINTS,
-        language=LANGUAGE,
-    )
-    claim(
-        "other_heads_pay",
-        100 * other_cost.value,
-        en="A head that relied on the frozen features loses its accuracy",
-        es="Una cabeza que confiaba en las características congeladas pierde su exactitud",
-        at_least=10,
-        unit=POINTS,
-        language=LANGUAGE,
-    )
+claim_here(
+    "loose_backbone_can_do_well",
+    100 * loose_cost.value,
+    en="On its own task the unfrozen backbone loses at most 10 points",
+    es="En su propia tarea, la red sin congelar pierde 10 puntos como mucho",
+    at_most=10,
+    unit=POINTS,
+)
+claim_here(
+    "other_heads_pay",
+    100 * other_cost.value,
+    en="A head that relied on the frozen features loses its accuracy",
+    es="Una cabeza que confiaba en las características congeladas pierde su exactitud",
+    at_least=10,
+    unit=POINTS,
+)
 
 # %% [markdown] lang="en"
 # The textbook says that an unfrozen backbone under a new head is destroyed. Look at the first of the two rows: its
@@ -1036,25 +1028,22 @@ if BACKBONE == "mini_resnet":  # another network may have no BatchNorm, or other
         at_least=5,
         language=LANGUAGE,
     )
-if DEFAULT:
-    claim(
-        "neighbours_matter",
-        100 * (in_batches["sorted"].value - in_batches["mixed"].value),
-        en="In training mode, sorting the same test images by class costs more accuracy",
-        es="En modo de entrenamiento, ordenar por clases las mismas imágenes de prueba cuesta más exactitud",
-        at_least=10,
-        unit=POINTS,
-        language=LANGUAGE,
-    )
-    claim(
-        "drift_costs",
-        100 * drifted.value,
-        en="A head that was trained before the drift loses accuracy",
-        es="Una cabeza entrenada antes de la desviación pierde exactitud",
-        at_least=3,
-        unit=POINTS,
-        language=LANGUAGE,
-    )
+claim_here(
+    "neighbours_matter",
+    100 * (in_batches["sorted"].value - in_batches["mixed"].value),
+    en="In training mode, sorting the same test images by class costs more accuracy",
+    es="En modo de entrenamiento, ordenar por clases las mismas imágenes de prueba cuesta más exactitud",
+    at_least=10,
+    unit=POINTS,
+)
+claim_here(
+    "drift_costs",
+    100 * drifted.value,
+    en="A head that was trained before the drift loses accuracy",
+    es="Una cabeza entrenada antes de la desviación pierde exactitud",
+    at_least=3,
+    unit=POINTS,
+)
 
 # %% [markdown] lang="en"
 # Even well mixed batches are no safe place: the batch's own mean is not the one that the head got used to. **Mend:**
@@ -1269,16 +1258,14 @@ except DatasetError as error:
     print(f"\ncheck_no_overlap: {error}")
 
 # %%
-if DEFAULT:
-    claim(
-        "copies_hide_errors",
-        100 * leak.value / (1 - baseline.mean()),
-        en="The copies hide at least a quarter of the errors",
-        es="Las copias ocultan al menos la cuarta parte de los errores",
-        at_least=25,
-        unit="%",
-        language=LANGUAGE,
-    )
+claim_here(
+    "copies_hide_errors",
+    100 * leak.value / (1 - baseline.mean()),
+    en="The copies hide at least a quarter of the errors",
+    es="Las copias ocultan al menos la cuarta parte de los errores",
+    at_least=25,
+    unit="%",
+)
 claim(
     "copies_are_found",
     100 * np.isin(leaked, dirty.second).mean(),
@@ -1373,16 +1360,14 @@ claim(
     unit="%",
     language=LANGUAGE,
 )
-if DEFAULT:
-    claim(
-        "choosing_flatters",
-        100 * optimism.value,
-        en="With real labels, too, the best of 200 is reported too well",
-        es="También con etiquetas reales, la mejor de 200 sale mejor de lo que es",
-        at_least=1,
-        unit=POINTS,
-        language=LANGUAGE,
-    )
+claim_here(
+    "choosing_flatters",
+    100 * optimism.value,
+    en="With real labels, too, the best of 200 is reported too well",
+    es="También con etiquetas reales, la mejor de 200 sale mejor de lo que es",
+    at_least=1,
+    unit=POINTS,
+)
 
 # %% [markdown] lang="en"
 # Nothing was trained on the test images, and still they are spent. The best of many is partly the best and partly the
@@ -1403,8 +1388,8 @@ if DEFAULT:
 #
 # Una pregunta con respuesta rara: ¿es una imagen de nuestra primera clase, si lo es más o menos una de cada dieciséis?
 # Es un [desequilibrio de clases](../../docs/glosario.md#desequilibrio-de-clases). Comparamos una respuesta que no
-# necesita red («siempre no»), una cabeza y una cabeza que pondera cada clase según su rareza. La **exhaustividad**
-# (*recall*) es la parte de una clase que se encuentra. La **exactitud equilibrada** es la media de las exhaustividades
+# necesita red («siempre no»), una cabeza y una cabeza que pondera cada clase según su rareza. La **sensibilidad**
+# (*recall*) es la parte de una clase que se encuentra. La **exactitud equilibrada** es la media de las sensibilidades
 # de las dos clases.
 
 # %%
@@ -1428,7 +1413,7 @@ recall = {name: (hit[test_rare].mean(), hit[~test_rare].mean()) for name, hit in
 
 # %%
 words = ("always no", "head", "weighted head") if ENGLISH else ("siempre no", "cabeza", "cabeza ponderada")
-columns = ("accuracy", "recall", "balanced") if ENGLISH else ("exactitud", "exhaustiv.", "equilibrada")
+columns = ("accuracy", "recall", "balanced") if ENGLISH else ("exactitud", "sensibil.", "equilibrada")
 print(f"{'':18}" + "".join(f"{column:>13}" for column in columns))
 for word, name in zip(words, good):
     print(f"{word:18}{good[name].mean():13.1%}{recall[name][0]:13.1%}{np.mean(recall[name]):13.1%}")
@@ -1437,7 +1422,7 @@ table.add(
     hidden_by_accuracy(good["plain"], test_rare),
     {
         "en": f"recall of the rare class: {recall['plain'][0]:.0%}",
-        "es": f"exhaustividad de la clase rara: {recall['plain'][0]:.0%}",
+        "es": f"sensibilidad de la clase rara: {recall['plain'][0]:.0%}",
     },
     kind="illusion",
 )
@@ -1452,25 +1437,22 @@ claim(
     unit="%",
     language=LANGUAGE,
 )
-if DEFAULT:
-    claim(
-        "rare_class_is_missed",
-        100 * (good["plain"].mean() - recall["plain"][0]),
-        en="The head's accuracy is above its recall of the rare class",
-        es="La exactitud de la cabeza supera su exhaustividad en la clase rara",
-        at_least=5,
-        unit=POINTS,
-        language=LANGUAGE,
-    )
-    claim(
-        "weights_find_the_rare",
-        100 * (recall["weighted"][0] - recall["plain"][0]),
-        en="Weighted by rarity, the head finds more of the rare class",
-        es="Ponderada por la rareza, la cabeza encuentra más de la clase rara",
-        at_least=5,
-        unit=POINTS,
-        language=LANGUAGE,
-    )
+claim_here(
+    "rare_class_is_missed",
+    100 * (good["plain"].mean() - recall["plain"][0]),
+    en="The head's accuracy is above its recall of the rare class",
+    es="La exactitud de la cabeza supera su sensibilidad en la clase rara",
+    at_least=5,
+    unit=POINTS,
+)
+claim_here(
+    "weights_find_the_rare",
+    100 * (recall["weighted"][0] - recall["plain"][0]),
+    en="Weighted by rarity, the head finds more of the rare class",
+    es="Ponderada por la rareza, la cabeza encuentra más de la clase rara",
+    at_least=5,
+    unit=POINTS,
+)
 
 # %% [markdown] lang="en"
 # **Guard:** always print the accuracy of the commonest answer beside your own, and the recall of each class.
@@ -1482,7 +1464,7 @@ if DEFAULT:
 # wins.
 
 # %% [markdown] lang="es"
-# **Protección:** ponga siempre junto a su exactitud la de la respuesta más frecuente, y la exhaustividad de cada clase.
+# **Protección:** ponga siempre junto a su exactitud la de la respuesta más frecuente, y la sensibilidad de cada clase.
 #
 # ## 11. Sin semilla
 #
@@ -1521,16 +1503,14 @@ claim(
     at_most=1e-5,
     language=LANGUAGE,
 )
-if DEFAULT:
-    claim(
-        "runs_differ",
-        100 * (luck.max() - luck.min()),
-        en="Twenty runs of one method, each with its own draw of images, differ by a point or more",
-        es="Veinte ejecuciones de un mismo método, cada una con su sorteo, difieren en un punto o más",
-        at_least=1,
-        unit=POINTS,
-        language=LANGUAGE,
-    )
+claim_here(
+    "runs_differ",
+    100 * (luck.max() - luck.min()),
+    en="Twenty runs of one method, each with its own draw of images, differ by a point or more",
+    es="Veinte ejecuciones de un mismo método, cada una con su sorteo, difieren en un punto o más",
+    at_least=1,
+    unit=POINTS,
+)
 
 # %% [markdown] lang="en"
 # **Mend:** `set_seed` at the start, and `seed=` for `fit` and `load_splits`. But a seed only repeats one stroke of
@@ -1571,15 +1551,13 @@ ax = plot_costs(table)
 # %%
 visible = [row for row in table.rows if row.visible]
 print(f"{len(visible)} / {len(table.rows)}")
-if DEFAULT:
-    claim(
-        "not_every_warning_costs",
-        len(table.rows) - len(visible),
-        en="At least two of the mistakes cost nothing that this test can see",
-        es="Al menos dos de los errores no cuestan nada que esta prueba pueda ver",
-        at_least=2,
-        language=LANGUAGE,
-    )
+claim_here(
+    "not_every_warning_costs",
+    len(table.rows) - len(visible),
+    en="At least two of the mistakes cost nothing that this test can see",
+    es="Al menos dos de los errores no cuestan nada que esta prueba pueda ver",
+    at_least=2,
+)
 
 # %% [markdown] lang="en"
 # ## 13. A checklist
@@ -1612,7 +1590,7 @@ if DEFAULT:
 # | la primera pérdida está cerca de ln K | `check_first_loss(loss, num_classes)` |
 # | evaluado dos veces, el número es el mismo | `predict_proba`, sin aumento de datos, en modo de inferencia |
 # | elegido con val, probado una vez | `data.val` para elegir, `data.test` al final |
-# | mejor que la respuesta más frecuente, en cada clase | exhaustividad de cada clase junto a la exactitud |
+# | mejor que la respuesta más frecuente, en cada clase | sensibilidad de cada clase junto a la exactitud |
 # | repetible, y repetido | `set_seed`, varias semillas, `paired_difference` |
 
 # %%

@@ -137,8 +137,9 @@ axes = plots.show_images(photo, best_answers(network, photo), columns=1, side=2.
 #
 # ## 2. The ideal cat
 #
-# Training changes the weights so that the right score grows. Let us turn that round: the weights stay, and **the image**
-# changes, so that the score of one class grows. We start from noise and follow the gradient, step by step.
+# Training changes the [weights](../../docs/glossary.md#weights) so that the right score grows. Let us turn that round:
+# the weights stay, and **the image** changes, so that the score of one class grows. We start from noise and follow the
+# [gradient](../../docs/glossary.md#gradient), step by step.
 #
 # First the plain way: raise the probability of the class, pixel by pixel.
 
@@ -149,9 +150,9 @@ axes = plots.show_images(photo, best_answers(network, photo), columns=1, side=2.
 #
 # ## 2. El gato ideal
 #
-# Entrenar es cambiar los pesos para que crezca la puntuación correcta. Démosle la vuelta: los pesos se quedan quietos y
-# cambia **la imagen**, para que crezca la puntuación de una clase. Partimos de ruido y seguimos el gradiente, paso a
-# paso.
+# Entrenar es cambiar los [pesos](../../docs/glosario.md#pesos) para que crezca la puntuación correcta. Démosle la
+# vuelta: los pesos se quedan quietos y cambia **la imagen**, para que crezca la puntuación de una clase. Partimos de
+# ruido y seguimos el [gradiente](../../docs/glosario.md#gradiente), paso a paso.
 #
 # Primero, la forma más directa: subir la probabilidad de la clase, píxel a píxel.
 
@@ -187,23 +188,24 @@ claim(
 # %% [markdown] lang="en"
 # *Left the noise that we started from, right what the network is sure about. The eye sees noise in both.*
 #
-# So a high probability is not yet a picture of a cat. The network was never asked about noise, and there its scores mean
-# little. A picture that only one network believes in tells about that network, not about cats.
+# So a high probability is not yet a picture of a cat. The network was never asked about noise, and there its scores
+# mean little. A picture that only one network believes in tells about that network, not about cats.
 #
 # ### Four remedies
 #
-# We minimise a loss:
+# We minimise a [loss](../../docs/glossary.md#loss):
 #
 # $$L(x) = -s_c(x) + \lambda \, \mathrm{TV}(x)$$
 #
 # Here $x$ is the image, $c$ the class, and $s_c(x)$ its score. $\mathrm{TV}(x)$ is the **total variation**: the mean
 # difference between neighbouring pixels, large for noise. $\lambda$ is its weight.
 #
-# - **Logit** instead of probability: the score before the softmax. A probability also grows when the other classes shrink.
+# - [**Logit**](../../docs/glossary.md#logits) instead of probability: the score before the
+#   [softmax](../../docs/glossary.md#softmax). A probability also grows when the other classes shrink.
 # - **Total variation**: $\lambda > 0$.
 # - **Jitter**: before each step the image is shifted by a few pixels at random. What works only at one place is lost.
-# - **Fourier**: we change the waves that make up the image, not its pixels, and weigh them as they occur in photos, slow
-#   ones most.
+# - **Fourier**: we change the waves that make up the image, not its pixels, and weigh them as they occur in photos,
+#   slow ones most.
 
 # %% [markdown] lang="es"
 # *A la izquierda, el ruido del que partimos; a la derecha, aquello de lo que la red está segura. El ojo ve ruido en
@@ -214,20 +216,20 @@ claim(
 #
 # ### Cuatro remedios
 #
-# Minimizamos una pérdida:
+# Minimizamos una [pérdida](../../docs/glosario.md#función-de-pérdida):
 #
 # $$L(x) = -s_c(x) + \lambda \, \mathrm{TV}(x)$$
 #
 # Aquí $x$ es la imagen, $c$ la clase y $s_c(x)$ su puntuación. $\mathrm{TV}(x)$ es la **variación total**: la
 # diferencia media entre píxeles vecinos, grande cuando hay ruido. $\lambda$ es su peso.
 #
-# - **Logit** en vez de probabilidad: la puntuación antes de la softmax. Una probabilidad también crece cuando las otras
-#   clases menguan.
+# - [**Logit**](../../docs/glosario.md#logits) en vez de probabilidad: la puntuación antes de la
+#   [softmax](../../docs/glosario.md#softmax). Una probabilidad también crece cuando las otras clases menguan.
 # - **Variación total**: $\lambda > 0$.
 # - **Temblor** (*jitter*): antes de cada paso la imagen se desplaza al azar unos pocos píxeles. Lo que solo funciona en
 #   un sitio se pierde.
-# - **Fourier**: cambiamos las ondas que componen la imagen, no sus píxeles, y les damos el peso que tienen en las fotos;
-#   a las lentas, el mayor.
+# - **Fourier**: cambiamos las ondas que componen la imagen, no sus píxeles, y les damos el peso que tienen en las
+#   fotos; a las lentas, el mayor.
 
 # %%
 settings = {
@@ -252,12 +254,12 @@ titles = [name.replace(", ", "\n", 1) for name in ideals]
 axes = plots.show_images(np.stack([ideal.image for ideal in ideals.values()]), titles, columns=4, side=1.8)
 
 # %% [markdown] lang="en"
-# *One remedy after the other. The table gives the probability of the class, first by the network that the image was made
-# with, then by the second one, and the total variation (TV) at the end.*
+# *One remedy after the other. The table gives the probability of the class, first by the network that the image was
+# made with, then by the second one, and the total variation (TV) at the end.*
 
 # %% [markdown] lang="es"
-# *Un remedio tras otro. La tabla da la probabilidad de la clase, primero según la red con la que se hizo la imagen, luego
-# según la segunda, y la variación total (TV) al final.*
+# *Un remedio tras otro. La tabla da la probabilidad de la clase, primero según la red con la que se hizo la imagen,
+# luego según la segunda, y la variación total (TV) al final.*
 
 # %%
 names = ("probability", "logit", "logit, TV", "logit, TV, jitter, Fourier")
@@ -267,7 +269,6 @@ axes = adversarial_plots.plot_loss_terms(shown, language=LANGUAGE)
 # %%
 ideal = ideals["logit, TV, jitter, Fourier"]
 best_opinion = opinions["logit, TV, jitter, Fourier"]
-variation = {name: found.history["total_variation"][-1] for name, found in ideals.items()}
 claim(
     "ideal_is_a_cat",
     100 * ideal.probability,
@@ -285,6 +286,8 @@ claim(
     at_least=10,
     language=LANGUAGE,
 )
+
+# %%
 logit_score = ideals["logit"].history["score"]
 sure_after = int(np.argmax(ideals["logit"].history["probability"] >= 0.9)) + 1
 claim(
@@ -303,6 +306,9 @@ claim(
     at_least=1.5,
     language=LANGUAGE,
 )
+
+# %%
+variation = {name: found.history["total_variation"][-1] for name, found in ideals.items()}
 claim(
     "total_variation_calms",
     variation["logit, TV"] / variation["logit"],
@@ -313,12 +319,12 @@ claim(
 )
 
 # %% [markdown] lang="en"
-# *The terms of the loss, each by itself. For "probability" the score is the logarithm of the probability, which ends at 0:
-# then there is nothing left to climb. A logit has no such end, so it goes on drawing. (With jitter the curve trembles,
-# since every step judges another shift.)*
+# *The terms of the loss, each by itself. For "probability" the score is the logarithm of the probability, which ends at
+# 0: then there is nothing left to climb. A logit has no such end, so it goes on drawing. (With jitter the curve
+# trembles, since every step judges another shift.)*
 #
-# The picture that has all remedies is no portrait. It is a pattern of what the network looks for: fur, stripes, eyes, in
-# more than one place. That a second, independent network sees the class too is the honest score of "ideal".
+# The picture that has all remedies is no portrait. It is a pattern of what the network looks for: fur, stripes, eyes,
+# in more than one place. That a second, independent network sees the class too is the honest score of "ideal".
 #
 # How does it come into being? And does it work for something that is no cat?
 
@@ -372,12 +378,13 @@ claim(
 # value of the image changes the loss. **Projected gradient descent** (PGD) takes many smaller steps, and after each it
 # goes back into the budget. Both can be **targeted**: then the loss of the class that we want goes down.
 #
-# Let us make Chelsea a dog, a certain dog. What counts is the file: we save the result as PNG, read it back, and ask again.
+# Let us make Chelsea a dog, a certain dog. What counts is the file: we save the result as PNG, read it back, and ask
+# again.
 
 # %% [markdown] lang="es"
 # *Una tira de película: sobre cada imagen, el número de pasos. Primera fila, el gato; segunda fila, la otra clase. El
-# ruido del comienzo es tenue, porque la mayoría de las ondas empiezan pequeñas. Fíjese en cuándo reconoce algo por primera
-# vez.*
+# ruido del comienzo es tenue, porque la mayoría de las ondas empiezan pequeñas. Fíjese en cuándo reconoce algo por
+# primera vez.*
 #
 # **Le toca a usted.** Cambie `SECOND_CLASS` por otro nombre. Si se equivoca de nombre, el error le enseña cuáles hay.
 #
@@ -438,25 +445,27 @@ claim(
 # *Left the original, right the result, both with the network's two best answers. In the middle what was added, made
 # stronger by the factor in its title; grey means no change.*
 #
-# **Structural similarity** (SSIM) compares brightness, contrast and structure in small windows, as the eye does. 1 means
-# equal.
+# **Structural similarity** (SSIM) compares brightness, contrast and structure in small windows, as the eye does. 1
+# means equal.
 #
 # ### A number for many pictures
 #
-# One picture proves little. So we train a head for cats and dogs on each of the two backbones, as in lesson 01, and attack
-# all test images.
+# One picture proves little. So we train a [head](../../docs/glossary.md#head) for cats and dogs on each of the two
+# [backbones](../../docs/glossary.md#backbone), as in lesson 01, and attack all [test
+# images](../../docs/glossary.md#test-set).
 
 # %% [markdown] lang="es"
-# *A la izquierda el original, a la derecha el resultado, ambos con las dos mejores respuestas de la red. En medio, lo que
-# se ha añadido, reforzado por el factor del título; el gris significa «sin cambio».*
+# *A la izquierda el original, a la derecha el resultado, ambos con las dos mejores respuestas de la red. En medio, lo
+# que se ha añadido, reforzado por el factor del título; el gris significa «sin cambio».*
 #
 # La **similitud estructural** (SSIM) compara brillo, contraste y estructura en ventanas pequeñas, como hace el ojo. 1
 # significa idénticas.
 #
 # ### Un número para muchas imágenes
 #
-# Una imagen demuestra poco. Por eso entrenamos una cabeza de gatos y perros sobre cada una de las dos redes base, como en
-# la lección 01, y atacamos todas las imágenes de prueba.
+# Una imagen demuestra poco. Por eso entrenamos una [cabeza](../../docs/glosario.md#cabeza) de gatos y perros sobre cada
+# una de las dos [redes base](../../docs/glosario.md#red-base), como en la lección 01, y atacamos todas las [imágenes de
+# prueba](../../docs/glosario.md#conjunto-de-prueba).
 
 # %%
 data = load_splits(DATASET, image_size=IMAGE_SIZE, seed=SEED, val_fraction=0.2, progress=False)
@@ -476,6 +485,7 @@ def pets_classifier(backbone_name):
     return build_classifier(backbone, head=head)
 
 
+# %%
 def share_right(model, images):
     right = predict_proba(model, images).argmax(1) == test.labels
     return wilson_interval(float(right.mean()), len(right))
@@ -521,6 +531,8 @@ claim(
     unit=POINTS,
     language=LANGUAGE,
 )
+
+# %%
 claim(
     "many_steps_beat_one",
     pgd_rates[1] - fgsm_rates[1],
@@ -532,14 +544,16 @@ claim(
 )
 
 # %% [markdown] lang="en"
-# *Share of wrong answers over the budget, with 95 % intervals. (Images that were wrong before count as successes, at any
-# budget.) The points are drawn a little apart, so that the intervals can be seen.*
+# *Share of wrong answers over the budget, with 95 % [intervals](../../docs/glossary.md#confidence-interval). (Images
+# that were wrong before count as successes, at any budget.) The points are drawn a little apart, so that the intervals
+# can be seen.*
 #
 # The $L_2$ budget allows more at a few places and less elsewhere. Try it:
 
 # %% [markdown] lang="es"
-# *Porcentaje de respuestas falsas según el presupuesto, con intervalos del 95 %. (Las imágenes que ya estaban mal cuentan
-# como éxitos con cualquier presupuesto.) Los puntos se dibujan algo separados para que se vean los intervalos.*
+# *Porcentaje de respuestas falsas según el presupuesto, con [intervalos](../../docs/glosario.md#intervalo-de-confianza)
+# del 95 %. (Las imágenes que ya estaban mal cuentan como éxitos con cualquier presupuesto.) Los puntos se dibujan algo
+# separados para que se vean los intervalos.*
 #
 # El presupuesto $L_2$ permite más en unos pocos sitios y menos en los demás. Pruébelo:
 
@@ -551,14 +565,16 @@ print(f"L2 ≤ {in_l2.epsilon}: {in_l2.success_rate}; max |δ|: {255 * np.median
 # %% [markdown] lang="en"
 # ### What survives the way to you?
 #
-# Pictures are compressed, shrunk and blurred on their way. Does the attack survive that? We send the attacked images
-# through six treatments and ask again. For comparison: the unharmed images through the same.
+# Pictures are compressed, shrunk and blurred on their way. Does the attack survive that? We send the [attacked
+# images](../../docs/glossary.md#adversarial-example) through six treatments and ask again. For comparison: the unharmed
+# images through the same.
 
 # %% [markdown] lang="es"
 # ### ¿Qué sobrevive al camino?
 #
-# Por el camino las imágenes se comprimen, se reducen y se desenfocan. ¿Sobrevive el ataque? Pasamos las imágenes
-# atacadas por seis tratamientos y volvemos a preguntar. Para comparar: las imágenes intactas, por los mismos.
+# Por el camino las imágenes se comprimen, se reducen y se desenfocan. ¿Sobrevive el ataque? Pasamos las [imágenes
+# atacadas](../../docs/glosario.md#ejemplo-adversario) por seis tratamientos y volvemos a preguntar. Para comparar: las
+# imágenes intactas, por los mismos.
 
 # %%
 all_steps = dict(steps=ATTACK_STEPS, early_stop=False, seed=SEED)  # also where the network already errs
@@ -605,8 +621,8 @@ claim(
 #
 # ### ¿Funciona con otra red?
 #
-# A menudo quien ataca no tiene la red que quiere engañar. Ataca la suya y confía. Abajo se ataca cada red por separado y
-# ambas juzgan el resultado. El presupuesto aquí es mayor: 8 niveles.
+# A menudo quien ataca no tiene la red que quiere engañar. Ataca la suya y confía. Abajo se ataca cada red por separado
+# y ambas juzgan el resultado. El presupuesto aquí es mayor: 8 niveles.
 
 # %%
 names = list(pets)
@@ -650,7 +666,8 @@ claim(
 # attacker did not know of the blur. One who knows attacks **the blur and the network together**. This is called an
 # **adaptive attack**.
 #
-# We test two defences in both ways: the blur, and an ensemble, the mean of two networks.
+# We test two defences in both ways: the blur, and an [ensemble](../../docs/glossary.md#ensemble), the mean of two
+# networks.
 
 # %% [markdown] lang="es"
 # *Filas: qué red se atacó. Columnas: cuál juzga. En la diagonal, quien ataca tenía la propia red.*
@@ -663,7 +680,8 @@ claim(
 # limpio? El atacante no sabía del desenfoque. Quien lo sabe ataca **el desenfoque y la red juntos**. Eso se llama un
 # **ataque adaptativo**.
 #
-# Probamos de ambas maneras dos defensas: el desenfoque y un conjunto (*ensemble*), la media de dos redes.
+# Probamos de ambas maneras dos defensas: el desenfoque y un [conjunto](../../docs/glosario.md#conjunto-de-modelos)
+# (*ensemble*), la media de dos redes.
 
 # %% framework="pytorch"
 import torch
@@ -705,10 +723,10 @@ class Defence(keras.Model):
             line = tf.exp(-(tf.range(-2.0, 3.0) ** 2) / (2 * self.sigma**2))
             square = tf.tensordot(line, line, 0) / tf.reduce_sum(line) ** 2
             padded = tf.pad(images, [[0, 0], [2, 2], [2, 2], [0, 0]], "REFLECT")
-            images = tf.nn.depthwise_conv2d(padded, tf.tile(square[:, :, None, None], [1, 1, 3, 1]), [1] * 4, "VALID")
-        return tf.add_n([classifier(images, training=training) for classifier in self.classifiers]) / len(
-            self.classifiers
-        )
+            kernel = tf.tile(square[:, :, None, None], [1, 1, 3, 1])
+            images = tf.nn.depthwise_conv2d(padded, kernel, [1] * 4, "VALID")
+        answers = [classifier(images, training=training) for classifier in self.classifiers]
+        return tf.add_n(answers) / len(answers)
 
 
 # %%
@@ -745,6 +763,8 @@ claim(
     unit="%",
     language=LANGUAGE,
 )
+
+# %%
 claim(
     "ensemble_follows_the_louder",
     ensemble_row[1],
@@ -756,8 +776,8 @@ claim(
 )
 
 # %% [markdown] lang="en"
-# *Share of wrong answers: without an attack; with the attack on the first network, which knows nothing of the defence; and
-# with an attack on network and defence together. Intervals of 95 %.*
+# *Share of wrong answers: without an attack; with the attack on the first network, which knows nothing of the defence;
+# and with an attack on network and defence together. Intervals of 95 %.*
 #
 # So a defence that was tested only against an attack that did not know it was not tested. An ensemble is no proof
 # either. It is one more network, with a gradient of its own. And a mean follows the louder: an attack that makes one of
@@ -765,9 +785,9 @@ claim(
 #
 # ### Train on attacked images
 #
-# Adversarial training (Madry et al., 2018) shows the network attacked images while it learns, with their right labels. We
-# try it twice: training the head alone, and the whole network. As a control, the whole network is trained for as long
-# on ordinary images.
+# Adversarial training (Madry et al., 2018) shows the network attacked images while it learns, with their right
+# [labels](../../docs/glossary.md#label). We try it twice: training the head alone, and the whole network. As a control,
+# the whole network is trained for as long on ordinary images.
 
 # %% [markdown] lang="es"
 # *Porcentaje de respuestas falsas: sin ataque; con el ataque a la primera red, que no sabe nada de la defensa; y con un
@@ -779,9 +799,9 @@ claim(
 #
 # ### Entrenar con imágenes atacadas
 #
-# El entrenamiento adversario (Madry et al., 2018) enseña a la red imágenes atacadas mientras aprende, con sus etiquetas
-# correctas. Lo probamos dos veces: entrenando solo la cabeza y entrenando la red entera. Como control, la red entera se
-# entrena el mismo tiempo con imágenes corrientes.
+# El entrenamiento adversario (Madry et al., 2018) enseña a la red imágenes atacadas mientras aprende, con sus
+# [etiquetas](../../docs/glosario.md#etiqueta) correctas. Lo probamos dos veces: entrenando solo la cabeza y entrenando
+# la red entera. Como control, la red entera se entrena el mismo tiempo con imágenes corrientes.
 
 # %%
 few = data.train.per_class(min(TRAIN_A_CLASS, np.bincount(data.train.labels).min()), seed=SEED)
@@ -801,6 +821,7 @@ def train(classifier, whole_network, adversarial_training):
     return time.perf_counter() - started
 
 
+# %%
 words = {
     "none": ("no further training", "sin más entrenamiento"),
     "control": ("network, ordinary images", "red, imágenes corrientes"),
@@ -844,6 +865,8 @@ claim(
     unit=POINTS,
     language=LANGUAGE,
 )
+
+# %%
 claim(
     "no_loss_seen_on_ordinary_images",
     100 * (clean["network"].value - clean["none"].value),
@@ -866,17 +889,17 @@ claim(
 # *Share of right answers under attack, four levels, with 95 % intervals; one training run each. The table above has the
 # share without an attack, and the seconds.*
 #
-# Textbooks say that adversarial training costs accuracy on ordinary images. Look at the first column: with these two
-# classes of drawings hardly anything is lost, if anything at all. With photos of many classes, published models lose a
-# lot; RobustBench, below, lists both numbers for each.
+# Textbooks say that adversarial training costs [accuracy](../../docs/glossary.md#accuracy) on ordinary images. Look at
+# the first column: with these two classes of drawings hardly anything is lost, if anything at all. With photos of many
+# classes, published models lose a lot; RobustBench, below, lists both numbers for each.
 #
 # Robust against **this** attack within **this** budget: no more has been shown. Where the field stands is kept by
 # [RobustBench](https://robustbench.github.io), which attacks each defence with several attacks that adapt to it.
 #
 # ## 5. Why does it work?
 #
-# How can a change that nobody sees move a score so far? Goodfellow, Shlens and Szegedy (2015) gave a simple answer. Near
-# an image $x$, the score $s$ is almost a straight line:
+# How can a change that nobody sees move a score so far? Goodfellow, Shlens and Szegedy (2015) gave a simple answer.
+# Near an image $x$, the score $s$ is almost a straight line:
 #
 # $$s(x + \delta) \approx s(x) + \sum_{i=1}^{n} g_i \, \delta_i$$
 #
@@ -887,20 +910,20 @@ claim(
 # Is the score really so straight? We measure: how far does the line predict, how far does the network go?
 
 # %% [markdown] lang="es"
-# *Porcentaje de aciertos bajo ataque, cuatro niveles, con intervalos del 95 %; un entrenamiento de cada tipo. La tabla de
-# arriba da el porcentaje sin ataque y los segundos.*
+# *Porcentaje de aciertos bajo ataque, cuatro niveles, con intervalos del 95 %; un entrenamiento de cada tipo. La tabla
+# de arriba da el porcentaje sin ataque y los segundos.*
 #
-# Los libros dicen que el entrenamiento adversario cuesta exactitud con imágenes corrientes. Mire la primera columna: con
-# estas dos clases de dibujos apenas se pierde nada, si es que se pierde. Con fotos de muchas clases, los modelos
-# publicados pierden mucho; RobustBench, más abajo, da los dos números de cada uno.
+# Los libros dicen que el entrenamiento adversario cuesta [exactitud](../../docs/glosario.md#exactitud) con imágenes
+# corrientes. Mire la primera columna: con estas dos clases de dibujos apenas se pierde nada, si es que se pierde. Con
+# fotos de muchas clases, los modelos publicados pierden mucho; RobustBench, más abajo, da los dos números de cada uno.
 #
 # Robusta contra **este** ataque con **este** presupuesto: no se ha demostrado más. El estado de la cuestión lo recoge
 # [RobustBench](https://robustbench.github.io), que ataca cada defensa con varios ataques que se adaptan a ella.
 #
 # ## 5. ¿Por qué funciona?
 #
-# ¿Cómo puede un cambio que nadie ve mover tanto una puntuación? Goodfellow, Shlens y Szegedy (2015) dieron una respuesta
-# sencilla. Cerca de una imagen $x$, la puntuación $s$ es casi una línea recta:
+# ¿Cómo puede un cambio que nadie ve mover tanto una puntuación? Goodfellow, Shlens y Szegedy (2015) dieron una
+# respuesta sencilla. Cerca de una imagen $x$, la puntuación $s$ es casi una línea recta:
 #
 # $$s(x + \delta) \approx s(x) + \sum_{i=1}^{n} g_i \, \delta_i$$
 #
@@ -912,7 +935,8 @@ claim(
 
 # %%
 x = test.images.astype(np.float32) / 255
-slope = logit_gradient(model, x, 1 - test.labels) - logit_gradient(model, x, test.labels)  # towards the wrong class
+# towards the wrong class
+slope = logit_gradient(model, x, 1 - test.labels) - logit_gradient(model, x, test.labels)
 levels = [0.25, 0.5, 1, 2, 4]
 
 
@@ -959,6 +983,8 @@ claim(
     at_most=0.9,
     language=LANGUAGE,
 )
+
+# %%
 claim(
     "random_signs_cancel",
     abs(moved["random"][2]) / moved["line"][2],
@@ -984,41 +1010,62 @@ claim(
 # are fooled, but with one level less fewer than half are. (If one level is enough, the answer is 1.)
 
 # %% [markdown] lang="es"
-# *Mediana, sobre las imágenes de prueba, de cuánto se ha movido la puntuación de la clase falsa menos la de la correcta.*
+# *Mediana, sobre las imágenes de prueba, de cuánto se ha movido la puntuación de la clase falsa menos la de la
+# correcta.*
 #
 # ## 6. Para qué sirve y para qué no
 #
 # Los ataques muestran en qué se apoya una red y dónde un producto no debe fiarse solo de ella. Por eso se enseñan.
-# Perturbar el sistema de alguien sin que lo pida está mal y en muchos países es delito. Busque debilidades en sus propios
-# modelos, o en los de quienes estén de acuerdo; comunique lo que encuentre a quien pueda arreglarlo, antes de contárselo
-# a otros.
+# Perturbar el sistema de alguien sin que lo pida está mal y en muchos países es delito. Busque debilidades en sus
+# propios modelos, o en los de quienes estén de acuerdo; comunique lo que encuentre a quien pueda arreglarlo, antes de
+# contárselo a otros.
 #
 # Una imagen que engaña a esta red pequeña no dice nada de un coche ni de un hospital. No lo haga más grande de lo que
 # es; tampoco más pequeño.
 #
-# **Le toca a usted.** ¿Hasta dónde se puede reducir el presupuesto? Escriba un número entero de niveles con el que la red
-# falle en al menos la mitad de las imágenes de prueba, mientras que con un nivel menos no se llega a la mitad. (Si basta
-# un nivel, la respuesta es 1.)
+# **Le toca a usted.** ¿Hasta dónde se puede reducir el presupuesto? Escriba un número entero de niveles con el que la
+# red falle en al menos la mitad de las imágenes de prueba, mientras que con un nivel menos no se llega a la mitad. (Si
+# basta un nivel, la respuesta es 1.)
+
+# %%
+from functools import cache
+
+
+@cache  # each level is attacked once
+def fooled(level):
+    if level < 1:
+        return 0.0
+    found = attack(model, test.images, test.labels, epsilon=level / 255, steps=ATTACK_STEPS, seed=SEED)
+    return found.success_rate.value
+
 
 # %%
 my_levels = None  # your answer: 1, 2, 3, ...
 
 
-def fooled(level):
-    found = attack(model, test.images, test.labels, epsilon=level / 255, steps=ATTACK_STEPS, seed=SEED)
-    return found.success_rate.value if level else 0.0
+def check_levels(levels):
+    if levels is None:
+        print("Put in a number and run the cell again." if ENGLISH
+              else "Escriba un número y ejecute la celda otra vez.")  # fmt: skip
+    elif fooled(levels) >= 0.5 > fooled(levels - 1):
+        print("✔ Yes." if ENGLISH else "✔ Sí.")
+        return True
+    else:
+        print(f"✘ {levels}: {fooled(levels):.0%}; {levels - 1}: {fooled(levels - 1):.0%}")
+    return False
 
 
-if my_levels is None:
-    print("Put in a number and run the cell again." if ENGLISH else "Escriba un número y ejecute la celda otra vez.")
-elif fooled(my_levels) >= 0.5 > fooled(my_levels - 1):
-    print("✔ Yes." if ENGLISH else "✔ Sí.")
-else:
-    print(f"✘ {my_levels}: {fooled(my_levels):.0%}; {my_levels - 1}: {fooled(my_levels - 1):.0%}")
+correct = check_levels(my_levels)
+
+# %% tags=["solution"]
+my_levels = next(level for level in range(1, 256) if fooled(level) >= 0.5)
+print(f"{my_levels}: {fooled(my_levels):.0%}; {my_levels - 1}: {fooled(my_levels - 1):.0%}")
+assert check_levels(my_levels)
+assert not check_levels(my_levels + 1)  # enough, but not the smallest
 
 # %% [markdown] lang="en"
-# A second one, without a check: attack `trained["network"]` with eight levels instead of four, and with twenty steps instead
-# of ten. Which of the two does it withstand less?
+# A second one, without a check: attack `trained["network"]` with eight levels instead of four, and with twenty steps
+# instead of ten. Which of the two does it withstand less?
 #
 # ## What was learnt
 
@@ -1058,8 +1105,10 @@ show_quiz("07_adversarial_cat/after", LANGUAGE)
 # - A. Madry, A. Makelov, L. Schmidt, D. Tsipras and A. Vladu, "Towards deep learning models resistant to adversarial
 #   attacks", *ICLR* 2018.
 # - C. Olah, A. Mordvintsev and L. Schubert, "Feature visualization", *Distill* 2017.
-# - F. Tramèr, N. Carlini, W. Brendel and A. Madry, "On adaptive attacks to adversarial example defenses", *NeurIPS* 2020.
-# - F. Croce et al., "RobustBench: a standardized adversarial robustness benchmark", *NeurIPS Datasets and Benchmarks* 2021.
+# - F. Tramèr, N. Carlini, W. Brendel and A. Madry, "On adaptive attacks to adversarial example defenses",
+#   *NeurIPS* 2020.
+# - F. Croce et al., "RobustBench: a standardized adversarial robustness benchmark",
+#   *NeurIPS Datasets and Benchmarks* 2021.
 
 # %% [markdown] lang="es"
 # ## Para seguir leyendo
@@ -1070,5 +1119,5 @@ show_quiz("07_adversarial_cat/after", LANGUAGE)
 #   attacks», *ICLR* 2018.
 # - C. Olah, A. Mordvintsev y L. Schubert, «Feature visualization», *Distill* 2017.
 # - F. Tramèr, N. Carlini, W. Brendel y A. Madry, «On adaptive attacks to adversarial example defenses», *NeurIPS* 2020.
-# - F. Croce et al., «RobustBench: a standardized adversarial robustness benchmark», *NeurIPS Datasets and Benchmarks*
-#   2021.
+# - F. Croce et al., «RobustBench: a standardized adversarial robustness benchmark»,
+#   *NeurIPS Datasets and Benchmarks* 2021.

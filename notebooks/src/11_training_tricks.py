@@ -46,6 +46,8 @@ DEPTH = 12  # hidden layers of the deep networks
 
 # %%
 # %matplotlib inline
+from functools import partial
+
 import numpy as np
 
 from tlhelpers import evaluation, plots
@@ -66,6 +68,8 @@ from tlhelpers.training_tricks_plots import new_panels, plot_arrows, plot_curves
 
 ENGLISH = LANGUAGE == "en"
 POINTS = "points" if ENGLISH else "puntos"  # differences of percentages
+DEFAULT = BACKBONE == "mini_resnet" and DATASET == "drawn_pets_breeds"
+claim_here = partial(claim, language=LANGUAGE, asserted=DEFAULT)  # the bounds hold for these data
 show_quiz("11_training_tricks/before", LANGUAGE)
 
 # %% framework="pytorch"
@@ -127,14 +131,6 @@ def train(plan=plan, optimizer="adam", lr=3e-3, x=x, y=y, networks=NETWORKS, epo
         plan, x, y, x_val, y_val, optimizer=optimizer, lr=lr, networks=networks, epochs=epochs, seed=SEED,
         batch_size=min(32, len(x)), **tricks,
     )  # fmt: skip
-
-
-def claim_here(name, value, **sentence):
-    """Claims about these data: with others the number is shown, and no bound asked for."""
-    if DATASET == "drawn_pets_breeds" and BACKBONE == "mini_resnet":
-        claim(name, value, language=LANGUAGE, **sentence)
-    else:
-        print(f"{sentence[LANGUAGE]}: {value:.4g}")
 
 
 # %% [markdown] lang="en"
