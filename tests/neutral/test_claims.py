@@ -136,7 +136,8 @@ def test_with_other_data_number_and_bound_are_shown_and_nothing_stops_or_is_reco
     )
     (output,) = nbformat.read(path, 4).cells[1].outputs
     assert output.text.startswith(SENTENCES["es"])
-    assert "≥ 25 points" in output.text and "con estos: -2.5 points" in output.text
+    assert "≥ 25 points" in output.text
+    assert "con estos: -2.5 points" in output.text
     assert collect([path]) == []
 
 
