@@ -12,7 +12,7 @@ class Adam:
     """Adam (Kingma and Ba, ICLR 2015), with decoupled weight decay (Loshchilov and Hutter, ICLR 2019).
 
     The same arithmetic as `keras.optimizers.AdamW`, which spends about ten kernels on each array: with small networks
-    on a processor that is a quarter of a training step, and most of the time it takes to build its graph.
+    on a processor, a training step took a quarter less time with this class.
 
     Attributes:
         learning_rate: scalar float32 variable; set it before a step.
