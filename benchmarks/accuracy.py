@@ -10,15 +10,15 @@ import sys
 
 import numpy as np
 
-from tlhelpers.datasets import Dataset, load_splits
-from tlhelpers.evaluation import accuracy, linear_probe
+from tlhelpers.data.datasets import Dataset, load_splits
+from tlhelpers.metrics import accuracy, linear_probe
 
 SPLITS = (0, 1, 2)
 
 
 def photos(framework: str, backbone_name: str) -> list[float]:
     """Test accuracy (fractions) on Cats vs Dogs, one per split, of a head trained on frozen features."""
-    mirror = importlib.import_module(f"tlhelpers.{framework}")
+    mirror = importlib.import_module(f"tlhelpers.legacy.{framework}")
     mirror.set_seed(0)
     backbone = mirror.load_backbone(backbone_name)
     features: dict[str, np.ndarray] = {}  # by image, so that the splits share one pass of the backbone
@@ -44,7 +44,7 @@ def photos(framework: str, backbone_name: str) -> list[float]:
 
 def drawn_pets(framework: str, labels_a_class: int = 10) -> dict[str, list[float]]:
     """Accuracy (fractions) on drawn pets, one per seed: a probe on mini_resnet, and the same network from scratch."""
-    mirror = importlib.import_module(f"tlhelpers.{framework}")
+    mirror = importlib.import_module(f"tlhelpers.legacy.{framework}")
     backbone = mirror.load_backbone("mini_resnet")
     data = load_splits("drawn_pets", image_size=64, progress=False)
     test_features = mirror.extract_features(backbone, data.test.images, progress=False)

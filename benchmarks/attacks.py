@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.backbones import medians
-from tlhelpers.perturbations import draw_targets
-from tlhelpers.tiny_imagenet import load_tiny_imagenet
+from tlhelpers.data.tiny_imagenet import load_tiny_imagenet
+from tlhelpers.legacy.perturbations import draw_targets
 
 PHOTOS = 100
 # name of the figure: targeted, budget in levels, steps
@@ -159,7 +159,7 @@ def full_attack(mirror, model, images, labels):
 
 def measure(framework: str) -> dict[str, float]:
     """All figures of one framework: success in percent, ratios of speed."""
-    mirror = importlib.import_module(f"tlhelpers.{framework}")
+    mirror = importlib.import_module(f"tlhelpers.legacy.{framework}")
     model = mirror.load_source_classifier("mini_resnet")
     images, labels = right_photos(mirror, model)
     found = {f"attack_{name}": value for name, value in success(mirror, model, images, labels).items()}

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tlhelpers.drawn_pets import draw_pets
-from tlhelpers.evaluation import accuracy
+from tlhelpers.metrics import accuracy
 
 REPEATS = 5
 BATCH = 32
@@ -82,7 +82,7 @@ def bare_tensorflow(backbone, images: np.ndarray) -> dict[str, Callable[[], obje
 
 def measure(framework: str) -> dict[str, float]:
     """Ratios of one framework: `extract_features_rate` (ours over the fastest bare pass), `cached_head` (times)."""
-    mirror = importlib.import_module(f"tlhelpers.{framework}")
+    mirror = importlib.import_module(f"tlhelpers.legacy.{framework}")
     mirror.set_seed(0)
     backbone = mirror.load_backbone("mobilenet" if os.environ.get("TLHELPERS_DATA") else "mini_resnet")
     pets = draw_pets(320, seed=0, size=backbone.input_size)

@@ -21,12 +21,12 @@ import numpy as np
 import psutil
 import yaml
 
-from tlhelpers.grading import batch
-from tlhelpers.grading.box import self_test
-from tlhelpers.grading.lab import open_lab
-from tlhelpers.grading.settings import BoxSettings
-from tlhelpers.grading.store import ResultStore
-from tlhelpers.grading.submissions import find_submissions
+from tlgrade import batch
+from tlgrade.box import self_test
+from tlgrade.lab import open_lab
+from tlgrade.settings import BoxSettings
+from tlgrade.store import ResultStore
+from tlgrade.submissions import find_submissions
 
 IMAGES, BREEDS = 111, 16
 # A submission that imports torch and predicts the images with a given head.
@@ -34,7 +34,7 @@ PREDICT = """
 import csv, json, os
 import numpy as np
 import torch
-from tlhelpers.pytorch import extract_features, load_backbone
+from tlhelpers.legacy.pytorch import extract_features, load_backbone
 
 data = os.environ["TLHELPERS_LAB_DATA"]
 hidden, head = np.load(data + "/hidden.npz"), np.load(data + "/val.npz")

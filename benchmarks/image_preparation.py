@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tlhelpers.datasets import CATS_VS_DOGS_LAYOUT
-from tlhelpers.fetch import fetch
-from tlhelpers.image_cache import prepare_images
+from tlhelpers.data.datasets import CATS_VS_DOGS_LAYOUT
+from tlhelpers.data.fetch import fetch
+from tlhelpers.data.image_cache import prepare_images
 from tlhelpers.paths import CACHE_VARIABLE
 
 SIZE, SHORTER_SIDE = 224, 256

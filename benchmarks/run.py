@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tlhelpers.ledger import bench_table
+from tlcourse.ledger import bench_table
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -9,9 +9,9 @@ import json
 import sys
 from pathlib import Path
 
-from tlhelpers.claims import collect
-from tlhelpers.ledger import claims_table
-from tlhelpers.lessons import FRAMEWORK_NAMES
+from tlcourse.ledger import claims_table
+from tlcourse.lessons import FRAMEWORK_NAMES
+from tlcourse.records import collect
 from tlhelpers.paths import atomic_path
 
 ROOT = Path(__file__).resolve().parents[1]

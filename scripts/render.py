@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tlhelpers.lessons import LANGUAGES
-from tlhelpers.runner import to_html
+from tlcourse.lessons import LANGUAGES
+from tlcourse.runner import to_html
 
 ROOT = Path(__file__).resolve().parents[1]
 

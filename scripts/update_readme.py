@@ -12,9 +12,9 @@ import json
 import sys
 from pathlib import Path
 
-from tlhelpers.claims import Result
+from tlcourse.ledger import accuracy_table, bench_table
+from tlcourse.records import Result
 from tlhelpers.errors import TlhelpersError
-from tlhelpers.ledger import accuracy_table, bench_table
 from tlhelpers.paths import atomic_path
 
 ROOT = Path(__file__).resolve().parents[1]

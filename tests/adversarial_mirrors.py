@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tlhelpers.drawn_pets import draw_pets
 from tlhelpers.errors import GradientError, UnknownNameError
-from tlhelpers.perturbations import perturbation_size
+from tlhelpers.legacy.perturbations import perturbation_size
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +46,7 @@ def small(mirror):
 
 class TestSourceClassifier:
     def test_it_says_what_the_weights_file_says(self, mirror, network, images):
-        from tlhelpers.backbones import source_classes
+        from tlhelpers.legacy.backbones import source_classes
 
         features = mirror.extract_features(mirror.load_backbone("mini_resnet"), images, cache=False)
         expected = [rows[0][0] for rows in source_classes(features, top=1)]

@@ -8,8 +8,8 @@ import importlib
 import numpy as np
 import pytest
 
-from tlhelpers.costs import convolution_multiply_adds
 from tlhelpers.errors import DataNotFoundError
+from tlhelpers.legacy.costs import convolution_multiply_adds
 
 SIZES = ((3, 32, 2), (32, 32, 1), (32, 64, 2), (64, 128, 2), (128, 256, 2))
 

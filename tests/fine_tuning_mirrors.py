@@ -10,7 +10,7 @@ import pytest
 
 from tlhelpers.drawn_pets import draw_pets
 from tlhelpers.errors import UnknownNameError
-from tlhelpers.training import discriminative_rates
+from tlhelpers.legacy.training import discriminative_rates
 
 SIZE = 16
 LAYERS = ("stem", "stage1", "stage2", "stage3", "stage4")

@@ -5,8 +5,8 @@ import importlib
 import numpy as np
 import pytest
 
-from tlhelpers.backbones import IMAGENET, MINUS_ONE_TO_ONE, Preprocessing
 from tlhelpers.drawn_pets import draw_pets
+from tlhelpers.legacy.backbones import IMAGENET, MINUS_ONE_TO_ONE, Preprocessing
 
 LAYERS = ("stem", "stage1", "stage2", "stage3", "stage4")
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from tlhelpers.activation_maps import cover_places, strongest_place
 from tlhelpers.drawn_pets import draw_pets
 from tlhelpers.errors import UnknownNameError
-from tlhelpers.similarity import linear_cka
+from tlhelpers.legacy.activation_maps import cover_places, strongest_place
+from tlhelpers.legacy.similarity import linear_cka
 
 LAYERS = ("stem", "stage1", "stage2", "stage3", "stage4")
 
@@ -67,7 +67,7 @@ class TestLayerFeatures:
 
 class TestFirstLayerFilters:
     def test_they_are_those_of_the_weights_file(self, inspection, network):
-        from tlhelpers.backbones import embedded_weights
+        from tlhelpers.legacy.backbones import embedded_weights
 
         filters = inspection.first_layer_filters(network.backbone)
         assert filters.dtype == np.float32
@@ -77,7 +77,7 @@ class TestFirstLayerFilters:
 class TestClassActivationMap:
     def test_before_pooling_and_a_linear_head_it_is_the_weighted_sum(self, mirror, inspection, network, images):
         """There Grad-CAM is the class activation map of Zhou et al. (CVPR 2016): the head's weights times the maps."""
-        from tlhelpers.backbones import embedded_weights
+        from tlhelpers.legacy.backbones import embedded_weights
 
         maps = mirror.feature_maps(network.backbone, images)
         expected = np.maximum(maps @ embedded_weights()[0]["head.weight"][30], 0)

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tlhelpers.backbones import PACK_WEIGHTS
 from tlhelpers.drawn_pets import draw_pets
 from tlhelpers.errors import UnknownNameError, WeightsError
+from tlhelpers.legacy.backbones import PACK_WEIGHTS
 
 SUMMARIES = Path(__file__).parent / "summaries.json"
 

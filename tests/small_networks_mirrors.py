@@ -5,8 +5,8 @@ import inspect
 import numpy as np
 import pytest
 
-from tlhelpers import training_tricks as tricks
 from tlhelpers.errors import UnknownNameError
+from tlhelpers.legacy import training_tricks as tricks
 
 PLAN = tricks.NetworkPlan(6, 3, (8,))
 

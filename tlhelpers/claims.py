@@ -1,18 +1,15 @@
 """What a lesson asserts, it measures: `claim` checks a number, `record_result` writes one down for the tables.
 
-Both leave a record in the notebook, as an output of a MIME type of our own, that `collect` and `collect_results` read
-back from executed notebooks; `tlhelpers.ledger` makes the tables.
+Both leave a record in the notebook, as an output of a MIME type of our own, that the tools
+of the course read back from executed notebooks.
 """
 
 import html
-import json
 import math
 import numbers
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from dataclasses import asdict, dataclass
 
-from tlhelpers.errors import ClaimError, TlhelpersError, UnknownNameError
+from tlhelpers.errors import ClaimError, UnknownNameError
 
 CLAIM_MIME = "application/vnd.tlhelpers.claim+json"
 RESULT_MIME = "application/vnd.tlhelpers.result+json"
@@ -66,17 +63,6 @@ class Claim:
             if self.passed or text not in (_number(self.at_least, self.unit), _number(self.at_most, self.unit)):
                 break
         return text
-
-
-@dataclass(frozen=True)
-class Result:
-    """Numbers that a notebook recorded under a name."""
-
-    name: str
-    fields: dict
-    lesson: str = ""
-    language: str = "en"
-    framework: str = ""
 
 
 def claim(
@@ -138,7 +124,7 @@ def claim(
 def record_result(name: str, **values: str | float | int | bool | None) -> None:
     """Records numbers under a name, without showing anything in the notebook.
 
-    The tables of `tlhelpers demo` come from results named `accuracy` with the fields `method` (`frozen`, `fine_tuned`
+    The tables of `tlcourse demo` come from results named `accuracy` with the fields `method` (`frozen`, `fine_tuned`
     or `scratch`), `accuracy`, `low` and `high` (fractions, the 95 % interval), `seconds`, `data` and `backbone`.
 
     Raises:
@@ -149,44 +135,6 @@ def record_result(name: str, **values: str | float | int | bool | None) -> None:
         from IPython.display import display
 
         display({RESULT_MIME: {"name": name, "fields": plain}, "text/html": ""}, raw=True)
-
-
-def collect(notebooks: Iterable[Path]) -> list[Claim]:
-    """All claims in executed notebooks, in their order, also those that failed.
-
-    Raises:
-        TlhelpersError: A file is no notebook.
-    """
-    known = {field.name for field in fields(Claim)}
-    claims = []
-    for about, record in _records(notebooks, CLAIM_MIME):
-        values = {key: value for key, value in record.items() if key in known} | about
-        claims.append(Claim(**values | {"value": math.nan if record["value"] is None else record["value"]}))
-    return claims
-
-
-def collect_results(notebooks: Iterable[Path]) -> list[Result]:
-    """All numbers that `record_result` left in executed notebooks, in their order.
-
-    Raises:
-        TlhelpersError: A file is no notebook.
-    """
-    return [Result(record["name"], record["fields"], **about) for about, record in _records(notebooks, RESULT_MIME)]
-
-
-def _records(notebooks: Iterable[Path], mime: str) -> Iterator[tuple[dict, dict]]:
-    for path in notebooks:
-        try:
-            notebook = json.loads(Path(path).read_text(encoding="utf-8"))
-            cells, metadata = notebook["cells"], notebook["metadata"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise TlhelpersError(f"{path}: expected an executed notebook, came something else: {error}.") from None
-        about = {"lesson": Path(path).stem, "language": "en", "framework": ""} | metadata.get("tlhelpers", {})
-        about = {key: about[key] for key in ("lesson", "language", "framework")}
-        for cell in cells:
-            for output in cell.get("outputs", []):
-                if mime in output.get("data", {}):
-                    yield about, output["data"][mime]
 
 
 def _show(checked: Claim) -> None:

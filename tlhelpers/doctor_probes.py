@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tlhelpers.sources import DATA_SETS
+from tlhelpers.data.sources import DATA_SETS
 
 PROGRAMS = {
     "pytorch": """

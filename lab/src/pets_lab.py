@@ -53,11 +53,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tlhelpers import evaluation, lab, plots
-from tlhelpers import lab_checks as checks
+from tlhelpers import metrics as evaluation, lab, plots
+from tlhelpers.lab import checks
 
 # %% framework="pytorch"
-from tlhelpers.pytorch import (
+from tlhelpers.legacy.pytorch import (
     build_classifier,
     build_head,
     count_parameters,
@@ -73,7 +73,7 @@ from tlhelpers.pytorch import (
 )
 
 # %% framework="tensorflow"
-from tlhelpers.tensorflow import (
+from tlhelpers.legacy.tensorflow import (
     build_classifier,
     build_head,
     count_parameters,
@@ -722,7 +722,7 @@ for threshold in (0.0, 0.5, 0.7, 0.9, 0.99):
 # que ejecuta este cuaderno.
 
 # %%
-from tlhelpers.images import prepare_photo
+from tlhelpers.data.images import prepare_photo
 from tlhelpers.widgets import ask_for_photo
 
 THRESHOLD = 0.7

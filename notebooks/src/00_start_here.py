@@ -172,15 +172,15 @@ axes = plots.show_images(np.concatenate([pets.images for pets in rows.values()])
 # Una [**etiqueta**](../../docs/glosario.md#etiqueta) es la respuesta correcta a una imagen, anotada por alguien.
 
 # %% framework="pytorch"
-from tlhelpers.pytorch import extract_features, load_backbone, set_seed
+from tlhelpers.legacy.pytorch import extract_features, load_backbone, set_seed
 
 # %% framework="tensorflow"
-from tlhelpers.tensorflow import extract_features, load_backbone, set_seed
+from tlhelpers.legacy.tensorflow import extract_features, load_backbone, set_seed
 
 # %%
 from tlhelpers.claims import claim
-from tlhelpers.datasets import load_splits
-from tlhelpers.evaluation import accuracy, linear_probe, wilson_interval
+from tlhelpers.data.datasets import load_splits
+from tlhelpers.metrics import accuracy, linear_probe, wilson_interval
 
 set_seed(SEED)
 data = load_splits(DATASET, image_size=IMAGE_SIZE, seed=SEED, progress=False)

@@ -52,16 +52,16 @@ import time
 
 import numpy as np
 
-from tlhelpers import evaluation, plots
+from tlhelpers import metrics as evaluation, plots
 from tlhelpers.claims import claim, record_result
-from tlhelpers.datasets import load_splits
+from tlhelpers.data.datasets import load_splits
 from tlhelpers.quiz import show_quiz
 
 POINTS = {"en": "points", "es": "puntos"}[LANGUAGE]  # differences of percentages
 show_quiz("01_cats_vs_dogs/before", LANGUAGE)
 
 # %% framework="pytorch"
-from tlhelpers.pytorch import (
+from tlhelpers.legacy.pytorch import (
     build_classifier,
     build_head,
     count_parameters,
@@ -80,7 +80,7 @@ from tlhelpers.pytorch import (
 )
 
 # %% framework="tensorflow"
-from tlhelpers.tensorflow import (
+from tlhelpers.legacy.tensorflow import (
     build_classifier,
     build_head,
     count_parameters,
@@ -209,7 +209,7 @@ print(backbone)
 # muestra nada.)
 
 # %%
-from tlhelpers.backbones import source_classes
+from tlhelpers.legacy.backbones import source_classes
 
 if BACKBONE == "mini_resnet":
     answers = source_classes(extract_features(backbone, some.images[order], progress=False), top=2)
@@ -738,7 +738,7 @@ claim(
 # no sea ni gato ni perro: la red solo conoce dos palabras, y usará una de ellas.
 
 # %%
-from tlhelpers.images import prepare_photo
+from tlhelpers.data.images import prepare_photo
 from tlhelpers.widgets import ask_for_photo
 
 

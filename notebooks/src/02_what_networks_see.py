@@ -54,14 +54,21 @@ from functools import partial
 
 import numpy as np
 
-from tlhelpers import evaluation, inspection_plots, plots, probing
-from tlhelpers.activation_maps import choosy_channels, cover_places, share_inside, strongest_patches, strongest_place
+from tlhelpers import metrics as evaluation, plots
+from tlhelpers.legacy import inspection_plots, probing
+from tlhelpers.legacy.activation_maps import (
+    choosy_channels,
+    cover_places,
+    share_inside,
+    strongest_patches,
+    strongest_place,
+)
 from tlhelpers.claims import claim
-from tlhelpers.datasets import load_splits
+from tlhelpers.data.datasets import load_splits
 from tlhelpers.drawn_pets import BREEDS, SPECIES, draw_pets
 from tlhelpers.paths import data_folder
 from tlhelpers.quiz import show_quiz
-from tlhelpers.similarity import linear_cka
+from tlhelpers.legacy.similarity import linear_cka
 
 ENGLISH = LANGUAGE == "en"
 POINTS = "points" if ENGLISH else "puntos"  # differences of percentages
@@ -70,7 +77,7 @@ claim_here = partial(claim, language=LANGUAGE, asserted=DEFAULT)  # the bounds h
 show_quiz("02_what_networks_see/before", LANGUAGE)
 
 # %% framework="pytorch"
-from tlhelpers.pytorch import (
+from tlhelpers.legacy.pytorch import (
     build_classifier,
     build_head,
     extract_features,
@@ -82,10 +89,10 @@ from tlhelpers.pytorch import (
     set_seed,
     unfreeze,
 )
-from tlhelpers.pytorch.inspection import class_activation_map, first_layer_filters, layer_features
+from tlhelpers.legacy.pytorch.inspection import class_activation_map, first_layer_filters, layer_features
 
 # %% framework="tensorflow"
-from tlhelpers.tensorflow import (
+from tlhelpers.legacy.tensorflow import (
     build_classifier,
     build_head,
     extract_features,
@@ -97,7 +104,7 @@ from tlhelpers.tensorflow import (
     set_seed,
     unfreeze,
 )
-from tlhelpers.tensorflow.inspection import class_activation_map, first_layer_filters, layer_features
+from tlhelpers.legacy.tensorflow.inspection import class_activation_map, first_layer_filters, layer_features
 
 # %% [markdown] lang="en"
 # ## 1. The first layer: what are its filters?

@@ -55,14 +55,14 @@ from functools import partial
 
 import numpy as np
 
-from tlhelpers import evaluation, plots
-from tlhelpers import fine_tuning_plots as figures
+from tlhelpers import metrics as evaluation, plots
+from tlhelpers.legacy import fine_tuning_plots as figures
 from tlhelpers.claims import claim
-from tlhelpers.datasets import load_splits
+from tlhelpers.data.datasets import load_splits
 from tlhelpers.drawn_pets import BREEDS, draw_pets
 from tlhelpers.quiz import show_quiz
-from tlhelpers.similarity import linear_cka
-from tlhelpers.training import discriminative_rates, learning_rate
+from tlhelpers.legacy.similarity import linear_cka
+from tlhelpers.legacy.training import discriminative_rates, learning_rate
 from tlhelpers.widgets import explore
 
 ENGLISH = LANGUAGE == "en"
@@ -72,7 +72,7 @@ claim_here = partial(claim, language=LANGUAGE, asserted=DEFAULT)  # the bounds h
 show_quiz("03_fine_tuning/before", LANGUAGE)
 
 # %% framework="pytorch"
-from tlhelpers.pytorch import (
+from tlhelpers.legacy.pytorch import (
     build_classifier,
     build_head,
     count_parameters,
@@ -84,15 +84,15 @@ from tlhelpers.pytorch import (
     set_seed,
     unfreeze,
 )
-from tlhelpers.pytorch.classifiers import get_weights, set_weights
-from tlhelpers.pytorch.inspection import layer_features
-from tlhelpers.pytorch.rate_test import rate_range_test
+from tlhelpers.legacy.pytorch.classifiers import get_weights, set_weights
+from tlhelpers.legacy.pytorch.inspection import layer_features
+from tlhelpers.legacy.pytorch.rate_test import rate_range_test
 
 LAST_LAYERS = {"mobilenet": "blocks.4", "resnet18": "layer4", "resnet50": "layer4"}
 CLASS_AXIS = 0  # PyTorch keeps the weights of a linear layer as (classes, features)
 
 # %% framework="tensorflow"
-from tlhelpers.tensorflow import (
+from tlhelpers.legacy.tensorflow import (
     build_classifier,
     build_head,
     count_parameters,
@@ -104,9 +104,9 @@ from tlhelpers.tensorflow import (
     set_seed,
     unfreeze,
 )
-from tlhelpers.tensorflow.classifiers import get_weights, set_weights
-from tlhelpers.tensorflow.inspection import layer_features
-from tlhelpers.tensorflow.rate_test import rate_range_test
+from tlhelpers.legacy.tensorflow.classifiers import get_weights, set_weights
+from tlhelpers.legacy.tensorflow.inspection import layer_features
+from tlhelpers.legacy.tensorflow.rate_test import rate_range_test
 
 LAST_LAYERS = {"mobilenet": "conv_dw_12", "resnet50": "conv5_block1_1_conv"}
 CLASS_AXIS = 1  # Keras keeps the weights of a dense layer as (features, classes)

@@ -45,10 +45,11 @@ from functools import partial
 
 import numpy as np
 
-from tlhelpers import cost_plots, evaluation
+from tlhelpers import metrics as evaluation
+from tlhelpers.legacy import cost_plots
 from tlhelpers.claims import claim, record_result
-from tlhelpers.costs import convolution_multiply_adds, fastest_in_turns, on_the_front, within_budget
-from tlhelpers.datasets import load_splits
+from tlhelpers.legacy.costs import convolution_multiply_adds, fastest_in_turns, on_the_front, within_budget
+from tlhelpers.data.datasets import load_splits
 from tlhelpers.quiz import show_quiz
 
 POINTS = {"en": "points", "es": "puntos"}[LANGUAGE]  # differences of percentages
@@ -58,10 +59,10 @@ show_quiz("04_choosing_a_backbone/before", LANGUAGE)
 # %% framework="pytorch"
 import torch
 
-from tlhelpers.pytorch import extract_features, load_backbone, set_seed
-from tlhelpers.pytorch.backbones import weights_at_hand
-from tlhelpers.pytorch.costs import count_multiply_adds, measure_cost, published_facts
-from tlhelpers.pytorch.precision import default_device
+from tlhelpers.legacy.pytorch import extract_features, load_backbone, set_seed
+from tlhelpers.legacy.pytorch.backbones import weights_at_hand
+from tlhelpers.legacy.pytorch.costs import count_multiply_adds, measure_cost, published_facts
+from tlhelpers.legacy.pytorch.precision import default_device
 
 ON_A_PROCESSOR = default_device().type == "cpu"
 threads = torch.get_num_threads()
@@ -69,11 +70,11 @@ threads = torch.get_num_threads()
 # %% framework="tensorflow"
 import os
 
-from tlhelpers.tensorflow import extract_features, load_backbone, set_seed
-from tlhelpers.tensorflow.backbones import weights_at_hand
-from tlhelpers.tensorflow.costs import count_multiply_adds, measure_cost, published_facts
+from tlhelpers.legacy.tensorflow import extract_features, load_backbone, set_seed
+from tlhelpers.legacy.tensorflow.backbones import weights_at_hand
+from tlhelpers.legacy.tensorflow.costs import count_multiply_adds, measure_cost, published_facts
 
-import tensorflow as tf  # after tlhelpers.tensorflow, which silences its start  # isort: skip
+import tensorflow as tf  # after tlhelpers.legacy.tensorflow, which silences its start  # isort: skip
 
 ON_A_PROCESSOR = not tf.config.list_physical_devices("GPU")
 threads = tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count()

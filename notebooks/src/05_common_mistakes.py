@@ -55,11 +55,12 @@ from functools import partial
 
 import numpy as np
 
-from tlhelpers import evaluation, guards, plots
+from tlhelpers import metrics as evaluation, plots
+from tlhelpers.legacy import guards
 from tlhelpers.claims import claim
-from tlhelpers.datasets import load_splits
-from tlhelpers.mistake_plots import plot_costs
-from tlhelpers.mistakes import (
+from tlhelpers.data.datasets import load_splits
+from tlhelpers.legacy.mistake_plots import plot_costs
+from tlhelpers.legacy.mistakes import (
     MistakeTable,
     as_received,
     hidden_by_accuracy,
@@ -75,7 +76,7 @@ claim_here = partial(claim, language=LANGUAGE, asserted=DEFAULT)  # the bounds h
 show_quiz("05_common_mistakes/before", LANGUAGE)
 
 # %% framework="pytorch"
-from tlhelpers.pytorch import (
+from tlhelpers.legacy.pytorch import (
     build_classifier,
     build_head,
     count_parameters,
@@ -87,7 +88,7 @@ from tlhelpers.pytorch import (
     set_seed,
     unfreeze,
 )
-from tlhelpers.pytorch.guards import (
+from tlhelpers.legacy.pytorch.guards import (
     features_in_training_mode,
     snapshot,
     unknown_layers,
@@ -96,7 +97,7 @@ from tlhelpers.pytorch.guards import (
 )
 
 # %% framework="tensorflow"
-from tlhelpers.tensorflow import (
+from tlhelpers.legacy.tensorflow import (
     build_classifier,
     build_head,
     count_parameters,
@@ -108,7 +109,7 @@ from tlhelpers.tensorflow import (
     set_seed,
     unfreeze,
 )
-from tlhelpers.tensorflow.guards import (
+from tlhelpers.legacy.tensorflow.guards import (
     features_in_training_mode,
     snapshot,
     unknown_layers,
@@ -430,7 +431,7 @@ assert check_culprit(my_answer)
 # entrenamiento. Una línea descuidada, y también se reflejan y desplazan las de prueba. ¿Hace daño?
 
 # %%
-from tlhelpers.training import augment_batch
+from tlhelpers.legacy.training import augment_batch
 
 shaken = []
 for seed in range(2):
@@ -1227,7 +1228,7 @@ assert check_divisor(my_divisor)
 # datos](../../docs/glosario.md#fuga-de-datos)).
 
 # %%
-from tlhelpers.distortions import distort
+from tlhelpers.legacy.distortions import distort
 from tlhelpers.errors import DatasetError
 
 leaked = np.sort(np.random.default_rng(SEED).permutation(len(test))[: len(test) // 2])

@@ -56,9 +56,10 @@ from functools import partial
 import numpy as np
 from sklearn import metrics
 
-from tlhelpers import calibration, evaluation, evaluation_plots, plots
+from tlhelpers import metrics as evaluation, plots
+from tlhelpers.legacy import calibration, evaluation_plots
 from tlhelpers.claims import claim, record_result
-from tlhelpers.datasets import load_splits
+from tlhelpers.data.datasets import load_splits
 from tlhelpers.quiz import show_quiz
 
 ENGLISH = LANGUAGE == "en"
@@ -69,7 +70,7 @@ claim_here = partial(claim, language=LANGUAGE, asserted=DEFAULT)  # the bounds h
 show_quiz("06_evaluation/before", LANGUAGE)
 
 # %% framework="pytorch"
-from tlhelpers.pytorch import (
+from tlhelpers.legacy.pytorch import (
     build_classifier,
     build_head,
     extract_features,
@@ -79,10 +80,10 @@ from tlhelpers.pytorch import (
     set_seed,
     unfreeze,
 )
-from tlhelpers.pytorch.costs import measure_cost
+from tlhelpers.legacy.pytorch.costs import measure_cost
 
 # %% framework="tensorflow"
-from tlhelpers.tensorflow import (
+from tlhelpers.legacy.tensorflow import (
     build_classifier,
     build_head,
     extract_features,
@@ -92,7 +93,7 @@ from tlhelpers.tensorflow import (
     set_seed,
     unfreeze,
 )
-from tlhelpers.tensorflow.costs import measure_cost
+from tlhelpers.legacy.tensorflow.costs import measure_cost
 
 # %% [markdown] lang="en"
 # ## 1. Three parts, and why
@@ -546,7 +547,7 @@ claim_here(
 # conocemos la verdad: para cada exactitud verdadera sorteamos 2000 conjuntos de prueba de 60 imágenes, y contamos.
 
 # %%
-from tlhelpers.coverage import simulate_coverage
+from tlhelpers.legacy.coverage import simulate_coverage
 
 truths = np.array([0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99])
 naive = "naive" if ENGLISH else "ingenuo"
@@ -631,7 +632,7 @@ claim(
 # necesita como mínimo? Apueste primero; después use `evaluation.wilson_interval(0.9, n)`.
 
 # %%
-from tlhelpers.evaluation_checks import check_readings, check_test_size
+from tlhelpers.legacy.evaluation_checks import check_readings, check_test_size
 
 my_images = None  # your answer: a whole number
 
@@ -672,7 +673,7 @@ assert check_test_size(needed, accuracy=0.9, half_width=0.02, language=LANGUAGE)
 # p](../../docs/glosario.md#valor-p).
 
 # %%
-from tlhelpers.paired_tests import mcnemar
+from tlhelpers.legacy.paired_tests import mcnemar
 
 right = {name: p.argmax(1) == val.labels for name, p in ((OTHER_BACKBONE, small), (BACKBONE, large))}
 for name, r in right.items():
@@ -1095,7 +1096,7 @@ def train_from_scratch():
     return model
 
 
-from tlhelpers.energy import describe_energy, measure_run
+from tlhelpers.legacy.energy import describe_energy, measure_run
 
 costs = {}
 scratch, costs["scratch"] = measure_run(train_from_scratch)
@@ -1114,7 +1115,7 @@ predictions["fine_tuned"] = predict_proba(tuned, test.images)
 # otras, y tomamos la suma mayor. (Funciona con la red incluida en el curso; con otra, se omite el modelo de partida.)
 
 # %%
-from tlhelpers.backbones import source_classes
+from tlhelpers.legacy.backbones import source_classes
 
 CATS = ("Egyptian cat", "Persian cat", "tabby")
 DOGS = (
@@ -1248,7 +1249,7 @@ for name, cost in running.items():
 # ruido de la cámara. ¿Cuál costará más? ¿Y se dará cuenta la red, es decir, estará menos segura?
 
 # %%
-from tlhelpers.shifts import add_noise, darken
+from tlhelpers.legacy.shifts import add_noise, darken
 
 photos = new["photo"].images
 lights, noises = (1.0, 0.7, 0.5, 0.35, 0.2), (0, 10, 20, 40, 80)
@@ -1378,7 +1379,7 @@ claim_here(
 # (cabeza C, dibujos nuevos).
 
 # %%
-from tlhelpers.slices import accuracy_by_slice, worst_slice_by_chance
+from tlhelpers.legacy.slices import accuracy_by_slice, worst_slice_by_chance
 
 right_c = raw["C"].argmax(1) == breeds
 slices = accuracy_by_slice(right_c, [breed_names[k] for k in breeds])

@@ -56,12 +56,13 @@ from tempfile import mkdtemp
 import numpy as np
 from PIL import Image
 
-from tlhelpers import adversarial_plots, plots
+from tlhelpers import plots
+from tlhelpers.legacy import adversarial_plots
 from tlhelpers.claims import claim
-from tlhelpers.datasets import load_splits
-from tlhelpers.distortions import DISTORTIONS, distort, structural_similarity
-from tlhelpers.evaluation import wilson_interval
-from tlhelpers.images import prepare
+from tlhelpers.data.datasets import load_splits
+from tlhelpers.legacy.distortions import DISTORTIONS, distort, structural_similarity
+from tlhelpers.metrics import wilson_interval
+from tlhelpers.data.images import prepare
 from tlhelpers.quiz import show_quiz
 
 ENGLISH = LANGUAGE == "en"
@@ -69,7 +70,7 @@ POINTS = "points" if ENGLISH else "puntos"  # differences of percentages
 show_quiz("07_adversarial_cat/before", LANGUAGE)
 
 # %% framework="pytorch"
-from tlhelpers.pytorch import (
+from tlhelpers.legacy.pytorch import (
     attack,
     build_classifier,
     build_head,
@@ -86,7 +87,7 @@ from tlhelpers.pytorch import (
 )
 
 # %% framework="tensorflow"
-from tlhelpers.tensorflow import (
+from tlhelpers.legacy.tensorflow import (
     attack,
     build_classifier,
     build_head,

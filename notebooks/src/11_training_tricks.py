@@ -50,11 +50,11 @@ from functools import partial
 
 import numpy as np
 
-from tlhelpers import evaluation, plots
+from tlhelpers import metrics as evaluation, plots
 from tlhelpers.claims import claim
-from tlhelpers.datasets import load_splits
+from tlhelpers.data.datasets import load_splits
 from tlhelpers.quiz import show_quiz
-from tlhelpers.training_tricks import (
+from tlhelpers.legacy.training_tricks import (
     NetworkPlan,
     average_weights,
     check_number,
@@ -64,7 +64,7 @@ from tlhelpers.training_tricks import (
     predict_networks,
     right_answers,
 )
-from tlhelpers.training_tricks_plots import new_panels, plot_arrows, plot_curves, plot_luck, plot_paths
+from tlhelpers.legacy.training_tricks_plots import new_panels, plot_arrows, plot_curves, plot_luck, plot_paths
 
 ENGLISH = LANGUAGE == "en"
 POINTS = "points" if ENGLISH else "puntos"  # differences of percentages
@@ -75,15 +75,15 @@ show_quiz("11_training_tricks/before", LANGUAGE)
 # %% framework="pytorch"
 import torch
 
-from tlhelpers.pytorch import extract_features, load_backbone
-from tlhelpers.pytorch.small_networks import follow_optimizer, layer_spreads, train_networks
+from tlhelpers.legacy.pytorch import extract_features, load_backbone
+from tlhelpers.legacy.pytorch.small_networks import follow_optimizer, layer_spreads, train_networks
 
 # %% framework="tensorflow"
-from tlhelpers.tensorflow import extract_features, load_backbone  # isort: skip  (first: it quiets TensorFlow)
+from tlhelpers.legacy.tensorflow import extract_features, load_backbone  # isort: skip  (first: it quiets TensorFlow)
 import keras
 import tensorflow as tf
 
-from tlhelpers.tensorflow.small_networks import follow_optimizer, layer_spreads, train_networks
+from tlhelpers.legacy.tensorflow.small_networks import follow_optimizer, layer_spreads, train_networks
 
 # %% [markdown] lang="en"
 # ## How we measure

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.grading.tiny_lab import write_lab
-from tlhelpers.grading.box import self_test
-from tlhelpers.grading.lab import open_lab
-from tlhelpers.grading.mounts import BoxError
-from tlhelpers.grading.run_submission import ClientProcess
-from tlhelpers.grading.settings import BoxSettings, limits_from
+from tlgrade.box import self_test
+from tlgrade.lab import open_lab
+from tlgrade.mounts import BoxError
+from tlgrade.run_submission import ClientProcess
+from tlgrade.settings import BoxSettings, limits_from
 
 
 @pytest.fixture(scope="session")

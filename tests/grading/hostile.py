@@ -48,8 +48,8 @@ CELLS = {
         OUT + SEARCH + "found = next(path for path in files() if b'CANARY' in content(path))\n"
         "open(out, 'w').write('found ' + found)"
     ],
-    "the answers' module": ["from tlhelpers import lab_cases\nlab_cases.reference('class_balance', [[0], 1])"],
-    "the grader's code": ["from tlhelpers.grading import functions"],
+    "the answers' module": ["from tlgrade import cases\ncases.reference('class_balance', [[0], 1])"],
+    "the grader's code": ["from tlgrade import functions"],
     "loopback": ["import socket\nsocket.create_connection(('127.0.0.1', PORT), timeout=3).sendall(b'TOKEN')"],
     "external network": [OUT + "import socket\nsocket.create_connection(('1.1.1.1', 53), timeout=3)\nopen(out, 'w')"],
     "listening socket": [
@@ -124,7 +124,7 @@ FUNCTIONS = {
         "def class_balance(labels, num_classes): return Same()"
     ),
     "answers from the package": (
-        "from tlhelpers.lab_cases import reference\n"
+        "from tlgrade.cases import reference\n"
         "def class_balance(*arguments): return reference('class_balance', list(arguments))"
     ),
     "answers from the caller": (

@@ -17,7 +17,7 @@ import pytest
 
 from tests.grading.hostile import hostile_notebooks
 from tests.grading.tiny_lab import SOLVED_PREDICTIONS, make_notebook, write_lab
-from tlhelpers.commands import grade
+from tlcourse.commands import grade
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = int(os.environ.get("TLHELPERS_KILLS", "2"))  # moments at which a batch is killed

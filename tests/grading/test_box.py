@@ -17,12 +17,12 @@ from nbclient import NotebookClient
 
 from tests.grading.test_batch import find_processes, wait_for_end
 from tests.grading.tiny_lab import make_notebook
-from tlhelpers.grading import box as box_module
-from tlhelpers.grading import launch, provisioner
-from tlhelpers.grading.box import self_test
-from tlhelpers.grading.mounts import BoxError
-from tlhelpers.grading.run_submission import ClientProcess, run_submission
-from tlhelpers.grading.settings import BoxSettings
+from tlgrade import box as box_module
+from tlgrade import launch, provisioner
+from tlgrade.box import self_test
+from tlgrade.mounts import BoxError
+from tlgrade.run_submission import ClientProcess, run_submission
+from tlgrade.settings import BoxSettings
 
 
 def ask(client, settings, *cells: str, framework: str | None = None) -> str:

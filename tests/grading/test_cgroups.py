@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from tlhelpers.grading import cgroups
-from tlhelpers.grading.settings import Limits
+from tlgrade import cgroups
+from tlgrade.settings import Limits
 
 SMALL = Limits(memory=64 << 20, scratch_bytes=0, shared_bytes=0, artefact_bytes=0, processes=8)
 

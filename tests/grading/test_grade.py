@@ -5,9 +5,9 @@ import json
 import pytest
 
 from tests.grading.tiny_lab import SOLVED_FUNCTION, SOLVED_PREDICTIONS, make_notebook
-from tlhelpers.grading.artefacts import Refusal
-from tlhelpers.grading.grade_one import grade
-from tlhelpers.grading.reasons import LANGUAGES, OUTCOMES, REASONS, explain
+from tlgrade.artefacts import Refusal
+from tlgrade.grade_one import grade
+from tlgrade.reasons import LANGUAGES, OUTCOMES, REASONS, explain
 
 
 def points(result: dict) -> dict[str, float]:

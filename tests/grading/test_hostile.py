@@ -13,8 +13,8 @@ import pytest
 from tests.grading.hostile import CELLS, FOUND_NOTHING, FUNCTIONS, hostile_notebooks
 from tests.grading.test_batch import find_processes, hand_in, read_csv, run_grade, wait_for_end
 from tests.grading.tiny_lab import SOLVED_PREDICTIONS, make_notebook, write_lab
-from tlhelpers.grading.feedback import file_name
-from tlhelpers.grading.mounts import PACKAGE
+from tlgrade.feedback import file_name
+from tlgrade.mounts import PACKAGE
 
 OTHERS = ["deleted cells", "edited checks", "forged outputs", "no JSON", "JSON of another kind", "nested JSON",
           "another kernel"]  # fmt: skip

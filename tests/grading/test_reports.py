@@ -5,16 +5,16 @@ import os
 
 import pytest
 
+from tlgrade import artefacts, gradebooks
+from tlgrade.artefacts import Refusal
+from tlgrade.batch import grade_batch, run_windows
+from tlgrade.class_report import ClassReport
+from tlgrade.feedback import file_name, render
+from tlgrade.lab import find_definition, open_lab, prepare_lab
+from tlgrade.settings import BoxSettings, limits_from
+from tlgrade.store import ResultStore, result_key
+from tlgrade.submissions import find_submissions, read_submission
 from tlhelpers.errors import DataNotFoundError, ParameterError, TlhelpersError, UnknownNameError
-from tlhelpers.grading import artefacts, gradebooks
-from tlhelpers.grading.artefacts import Refusal
-from tlhelpers.grading.batch import grade_batch, run_windows
-from tlhelpers.grading.class_report import ClassReport
-from tlhelpers.grading.feedback import file_name, render
-from tlhelpers.grading.lab import find_definition, open_lab, prepare_lab
-from tlhelpers.grading.settings import BoxSettings, limits_from
-from tlhelpers.grading.store import ResultStore, result_key
-from tlhelpers.grading.submissions import find_submissions, read_submission
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tlhelpers import lab_builder
-from tlhelpers.lab_data import write_lab_data
+from tlcourse import lab_builder
+from tlhelpers.lab.data import write_lab_data
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = 2**100 + 7

@@ -7,7 +7,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tlhelpers import cli, lab_builder
+from tlcourse import lab_builder
+from tlhelpers import cli
 from tlhelpers.errors import LessonError
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -104,7 +105,7 @@ def test_the_stub_takes_the_indentation_of_the_solution():
 @pytest.mark.parametrize("language", ["en", "es"])
 @pytest.mark.parametrize("framework", ["pytorch", "tensorflow"])
 def test_the_real_notebooks_hold_tasks_checks_and_points_and_no_solution(notebooks, language, framework):
-    from tlhelpers.lab_scoring import read_definition
+    from tlgrade.scoring import read_definition
 
     definition = read_definition(lab_builder.find_lab() / "pets.yaml")
     solved, student = (notebooks[is_solved][language, framework] for is_solved in (True, False))
@@ -135,7 +136,7 @@ def test_the_committed_notebooks_follow_their_source(capsys):
 
 
 def test_the_bar_in_the_prose_is_the_one_of_the_definition(notebooks):
-    from tlhelpers.lab_scoring import read_definition
+    from tlgrade.scoring import read_definition
 
     (bonus,) = read_definition(lab_builder.find_lab() / "pets.yaml")["bonus"]
     for (language, _), notebook in notebooks[False].items():
@@ -148,7 +149,7 @@ def test_functions_of_the_solution_need_nothing_but_numpy_and_are_right(notebook
     """As the grader calls them: the cell's source alone, arguments and answers through JSON."""
     import numpy as np
 
-    from tlhelpers.lab_scoring import equal_json, make_cases, read_definition, reference
+    from tlgrade.scoring import equal_json, make_cases, read_definition, reference
 
     solved = notebooks[True]["es", "pytorch"]
     for task in read_definition(lab_builder.find_lab() / "pets.yaml")["tasks"]:

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from tlhelpers import lab_checks as checks
-from tlhelpers import lab_data
-from tlhelpers.classifiers import ParameterCount
-from tlhelpers.training import History
+from tlhelpers.lab import checks
+from tlhelpers.lab import data as lab_data
+from tlhelpers.legacy.classifiers import ParameterCount
+from tlhelpers.legacy.training import History
 
 
 @pytest.fixture(params=["en", "es"])

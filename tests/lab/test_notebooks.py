@@ -10,10 +10,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tlhelpers import lab_builder, runner
-from tlhelpers.commands.run import MODULES
-from tlhelpers.lab_data import write_lab_data
-from tlhelpers.lab_scoring import parse_predictions, points_for, read_definition, score_predictions
+from tlcourse import lab_builder, runner
+from tlcourse.commands.run import MODULES
+from tlgrade.scoring import parse_predictions, points_for, read_definition, score_predictions
+from tlhelpers.lab.data import write_lab_data
 
 LAB = lab_builder.find_lab()
 DEFINITION = read_definition(LAB / "pets.yaml")

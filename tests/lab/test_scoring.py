@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tlhelpers import lab_scoring as scoring
+from tlgrade import scoring
 
 ROOT = Path(__file__).resolve().parents[2]
 BREEDS = [f"breed {k}" for k in range(6)]

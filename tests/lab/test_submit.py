@@ -6,9 +6,10 @@ import os
 import numpy as np
 import pytest
 
-from tlhelpers import lab, lab_data
+from tlgrade.scoring import LabError, parse_predictions, read_definition, score_predictions
+from tlhelpers import lab
 from tlhelpers.errors import UnknownNameError
-from tlhelpers.lab_scoring import LabError, parse_predictions, read_definition, score_predictions
+from tlhelpers.lab import data as lab_data
 
 REAL_DATA = os.environ.get("TLHELPERS_DATA")
 
@@ -97,7 +98,7 @@ def test_the_species_of_real_breeds_are_the_official_ones(tmp_path, monkeypatch)
     if not REAL_DATA:
         pytest.skip("needs the photos in TLHELPERS_DATA")
     monkeypatch.setenv("TLHELPERS_CACHE", str(tmp_path))
-    from tlhelpers.datasets import load_splits
+    from tlhelpers.data.datasets import load_splits
 
     how = {"image_size": 32, "val_fraction": lab_data.VAL_FRACTION, "progress": False}
     official = load_splits("oxford_pets_species", **how)
@@ -195,7 +196,7 @@ def test_a_file_that_was_handed_in_survives_a_refused_one(data):
 
 
 def test_the_tasks_are_those_of_the_definition():
-    from tlhelpers.lab_builder import find_lab
+    from tlcourse.lab_builder import find_lab
 
     definition = read_definition(find_lab() / "pets.yaml")
     files = {task["file"] for task in definition["tasks"] if task["kind"] == "predictions"}

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
 import importlib, json, sys
 from benchmarks import attacks
-mirror = importlib.import_module(f"tlhelpers.{sys.argv[1]}")
+mirror = importlib.import_module(f"tlhelpers.legacy.{sys.argv[1]}")
 model = mirror.load_source_classifier("mini_resnet")
 print(json.dumps(attacks.success(mirror, model, *attacks.right_photos(mirror, model))))
 """

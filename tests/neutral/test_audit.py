@@ -4,11 +4,11 @@ import zipfile
 
 import pytest
 
-from tlhelpers.archives import Member, identify, read_members
-from tlhelpers.audit import Manifest, examine, leave_out_duplicates
-from tlhelpers.datasets import CATS_VS_DOGS_LAYOUT, _place_folder
+from tlhelpers.data.archives import Member, identify, read_members
+from tlhelpers.data.audit import Manifest, examine, leave_out_duplicates
+from tlhelpers.data.datasets import CATS_VS_DOGS_LAYOUT, _place_folder
+from tlhelpers.data.image_cache import Layout, prepare_images
 from tlhelpers.errors import BrokenArchiveError, DatasetError, UnknownNameError
-from tlhelpers.image_cache import Layout, prepare_images
 
 FOLDERS = Layout("folders", _place_folder)
 

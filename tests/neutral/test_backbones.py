@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlhelpers.backbones import check_images, embedded_weights, source_classes
+from tlhelpers.legacy.backbones import check_images, embedded_weights, source_classes
 
 
 def test_embedded_weights_reach_what_the_card_says():

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tlhelpers import calibration
-from tlhelpers.evaluation import accuracy
+from tlhelpers.legacy import calibration
+from tlhelpers.metrics import accuracy
 
 
 def world(n=4000, classes=4, sharpness=1.0, seed=0):

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlhelpers import ledger
-from tlhelpers.claims import CLAIM_MIME, RESULT_MIME, Claim, Result, claim, collect, collect_results, record_result
+from tlcourse import ledger
+from tlcourse.records import Result, collect, collect_results
+from tlhelpers.claims import CLAIM_MIME, RESULT_MIME, Claim, claim, record_result
 from tlhelpers.errors import ClaimError, TlhelpersError, UnknownNameError
 
 SENTENCES = {"en": "Transfer needs fewer labels.", "es": "La transferencia necesita menos etiquetas."}
@@ -105,7 +106,7 @@ def run_as_notebook(tmp_path, *sources, language="en", framework="pytorch"):
 def test_claims_and_results_are_found_again_in_an_executed_notebook(tmp_path):
     path = run_as_notebook(
         tmp_path,
-        f"from tlhelpers.claims import claim, record_result\nS = {SENTENCES!r}",
+        f"from tlhelpers.claims import claim, record_result\nS = {SENTENCES!r}"
         "claim('points', 25.5, **S, at_least=25, at_most=100, unit='points', language='es')",
         "claim('broken', 0.2, **S, at_least=0.9)",
         "claim('nothing', float('nan'), **S, at_most=1)",
@@ -131,7 +132,7 @@ def test_claims_and_results_are_found_again_in_an_executed_notebook(tmp_path):
 def test_with_other_data_number_and_bound_are_shown_and_nothing_stops_or_is_recorded(tmp_path):
     path = run_as_notebook(
         tmp_path,
-        "from tlhelpers.claims import claim",
+        "from tlhelpers.claims import claim"
         f"claim('points', -2.5, **{SENTENCES!r}, at_least=25, unit='points', language='es', asserted=False)",
     )
     (output,) = nbformat.read(path, 4).cells[1].outputs

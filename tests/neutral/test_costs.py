@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlhelpers import cost_plots
-from tlhelpers.costs import (
+from tlhelpers.data.sources import PUBLISHED, WEIGHTS
+from tlhelpers.legacy import cost_plots
+from tlhelpers.legacy.costs import (
     Cost,
     convolution_multiply_adds,
     fastest_in_turns,
@@ -18,8 +19,7 @@ from tlhelpers.costs import (
     on_the_front,
     within_budget,
 )
-from tlhelpers.evaluation import Estimate
-from tlhelpers.sources import PUBLISHED, WEIGHTS
+from tlhelpers.metrics import Estimate
 
 SMALL = Cost(300_000, 16_000_000, 1_200_000, 1.5, 1000.0)
 LARGE = Cost(15_000_000, 15_000_000_000, 59_000_000, 350.0, 2.0)

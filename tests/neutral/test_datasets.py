@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tlhelpers.datasets import load_splits
+from tlhelpers.data.datasets import load_splits
+from tlhelpers.data.splits import Dataset, divide, hashed_order
 from tlhelpers.errors import BrokenArchiveError, DataNotFoundError, DatasetError, UnknownNameError
-from tlhelpers.splits import Dataset, divide, hashed_order
 
 
 def load(name, size=32, **options):
@@ -163,11 +163,11 @@ def test_misspelled_name(own_cache):
 
 
 def test_no_network_and_no_data(own_cache, monkeypatch):
-    from tlhelpers import sources
+    from tlhelpers.data import sources
 
     file = sources.RemoteFile("cats_vs_dogs/file.zip", ("http://127.0.0.1:9/file.zip",))
     monkeypatch.setitem(sources.DATA_SETS, "cats_vs_dogs", (file,))
-    monkeypatch.setattr("tlhelpers.download.BACKOFF", 0.0)
+    monkeypatch.setattr("tlhelpers.data.download.BACKOFF", 0.0)
     with pytest.raises(DataNotFoundError, match="drawn_pets"):
         load("cats_vs_dogs")
 
@@ -269,7 +269,8 @@ def test_repr_is_a_line():
 
 
 def test_drawn_pets_are_drawn_once(own_cache, monkeypatch):
-    from tlhelpers import datasets, drawn_pets
+    from tlhelpers import drawn_pets
+    from tlhelpers.data import datasets
 
     monkeypatch.setattr(datasets, "DRAWN_IMAGES", 160)
     splits = load("drawn_pets", max_per_class=80)

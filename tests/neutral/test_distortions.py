@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from tlhelpers.distortions import DISTORTIONS, distort, structural_similarity
 from tlhelpers.drawn_pets import draw_pets
 from tlhelpers.errors import UnknownNameError
+from tlhelpers.legacy.distortions import DISTORTIONS, distort, structural_similarity
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tlhelpers import energy
+from tlhelpers.legacy import energy
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from tlhelpers import download as download_module
-from tlhelpers import fetch as fetch_module
-from tlhelpers import sources
+from tlhelpers.data import download as download_module
+from tlhelpers.data import fetch as fetch_module
+from tlhelpers.data import sources
+from tlhelpers.data.fetch import fetch, fetch_weights
+from tlhelpers.data.sources import RemoteFile
 from tlhelpers.errors import DataNotFoundError, DownloadError, UnknownNameError
-from tlhelpers.fetch import fetch, fetch_weights
-from tlhelpers.sources import RemoteFile
 
 CONTENT = os.urandom(700_000)
 SHA = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
@@ -193,8 +193,8 @@ def test_full_disk_during_a_download(offer, own_cache):
     script = f"""
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
-from tlhelpers import sources
-from tlhelpers.fetch import fetch
+from tlhelpers.data import sources
+from tlhelpers.data.fetch import fetch
 file = sources.RemoteFile("sample/file.zip", ("{server.url}/file.zip",), "{SHA}", {len(CONTENT)})
 sources.DATA_SETS["sample"] = (file,)
 fetch("sample", progress=False)
@@ -207,8 +207,8 @@ fetch("sample", progress=False)
 def test_two_processes_download_once(offer, own_cache):
     server = offer()
     script = f"""
-from tlhelpers import sources
-from tlhelpers.fetch import fetch
+from tlhelpers.data import sources
+from tlhelpers.data.fetch import fetch
 file = sources.RemoteFile("sample/file.zip", ("{server.url}/file.zip",), "{SHA}", {len(CONTENT)})
 sources.DATA_SETS["sample"] = (file,)
 print(fetch("sample", progress=False)[0].stat().st_size)

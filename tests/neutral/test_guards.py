@@ -6,14 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tlhelpers import guards, mistakes
-from tlhelpers.backbones import AS_IS, CAFFE, IMAGENET, MINUS_ONE_TO_ONE
-from tlhelpers.distortions import distort
+from tlhelpers.data.splits import Dataset
 from tlhelpers.drawn_pets import draw_pets
 from tlhelpers.errors import DatasetError, UnknownNameError
-from tlhelpers.evaluation import Estimate
-from tlhelpers.mistake_plots import plot_costs
-from tlhelpers.splits import Dataset
+from tlhelpers.legacy import guards, mistakes
+from tlhelpers.legacy.backbones import AS_IS, CAFFE, IMAGENET, MINUS_ONE_TO_ONE
+from tlhelpers.legacy.distortions import distort
+from tlhelpers.legacy.mistake_plots import plot_costs
+from tlhelpers.metrics import Estimate
 
 
 @pytest.fixture(scope="module")

@@ -8,18 +8,18 @@ import time
 import numpy as np
 import pytest
 
-from tlhelpers import image_cache
-from tlhelpers.datasets import CATS_VS_DOGS_LAYOUT
+from tlhelpers.data import image_cache
+from tlhelpers.data.datasets import CATS_VS_DOGS_LAYOUT
+from tlhelpers.data.image_cache import gather, prepare_images
+from tlhelpers.data.images import decode, prepare
 from tlhelpers.errors import TlhelpersError
-from tlhelpers.image_cache import gather, prepare_images
-from tlhelpers.images import decode, prepare
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits of POSIX")
 PREPARE = """
 import sys
 from pathlib import Path
-from tlhelpers import image_cache
-from tlhelpers.datasets import CATS_VS_DOGS_LAYOUT
+from tlhelpers.data import image_cache
+from tlhelpers.data.datasets import CATS_VS_DOGS_LAYOUT
 def prepare():
     return image_cache.prepare_images(Path(sys.argv[1]), CATS_VS_DOGS_LAYOUT, image_size=32, progress=False)
 """

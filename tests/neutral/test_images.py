@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tlhelpers import images
+from tlhelpers.data import images
+from tlhelpers.data.images import ImageError, decode, open_image, prepare, prepare_photo
 from tlhelpers.errors import DatasetError
-from tlhelpers.images import ImageError, decode, open_image, prepare, prepare_photo
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlhelpers.coverage import simulate_coverage
-from tlhelpers.evaluation import normal_interval, wilson_interval
-from tlhelpers.paired_tests import mcnemar
-from tlhelpers.slices import accuracy_by_slice, worst_slice_by_chance
+from tlhelpers.legacy.coverage import simulate_coverage
+from tlhelpers.legacy.paired_tests import mcnemar
+from tlhelpers.legacy.slices import accuracy_by_slice, worst_slice_by_chance
+from tlhelpers.metrics import normal_interval, wilson_interval
 
 
 def pair(both, only_a, only_b, none):

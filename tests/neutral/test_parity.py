@@ -15,7 +15,7 @@ SCRIPT = """
 import importlib, sys
 import numpy as np
 framework, name, images, out = sys.argv[1:]
-mirror = importlib.import_module(f"tlhelpers.{framework}")
+mirror = importlib.import_module(f"tlhelpers.legacy.{framework}")
 backbone = mirror.load_backbone(name, precision="float32")
 np.save(out, mirror.extract_features(backbone, np.load(images), cache=False))
 """

@@ -68,5 +68,5 @@ with atomic_path(Path({str(tmp_path / "big.bin")!r})) as temporary:
 
 def test_importing_the_data_layer_loads_no_heavy_library():
     heavy = {"sklearn", "scipy", "matplotlib", "requests", "pooch", "torch", "tensorflow"}
-    script = f"import sys, tlhelpers.datasets; print(sorted({heavy} & set(sys.modules)))"
+    script = f"import sys, tlhelpers.data.datasets; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.strip() == "[]"

@@ -7,8 +7,8 @@ import pytest
 matplotlib.use("Agg")
 
 from tlhelpers import plots
-from tlhelpers.evaluation import Estimate
-from tlhelpers.training import History
+from tlhelpers.legacy.training import History
+from tlhelpers.metrics import Estimate
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from tlhelpers.activation_maps import (
+from tlhelpers.legacy.activation_maps import (
     choosy_channels,
     combine_maps,
     cover_places,
@@ -18,7 +18,7 @@ from tlhelpers.activation_maps import (
     strongest_patches,
     strongest_place,
 )
-from tlhelpers.probing import (
+from tlhelpers.legacy.probing import (
     change_camera,
     keep_frequent,
     probe_layers,

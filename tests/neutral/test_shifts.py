@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tlhelpers import evaluation_checks, shifts
 from tlhelpers.drawn_pets import draw_pets
+from tlhelpers.legacy import evaluation_checks, shifts
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tlhelpers.similarity import linear_cka
+from tlhelpers.legacy.similarity import linear_cka
 
 
 def features(seed: int, n: int, p: int) -> np.ndarray:

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tlhelpers.errors import UnknownNameError
-from tlhelpers.rate_test import run_rate_test
-from tlhelpers.training import (
+from tlhelpers.legacy.rate_test import run_rate_test
+from tlhelpers.legacy.training import (
     augment_batch,
     discriminative_rates,
     iterate_batches,

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 matplotlib.use("Agg")
 
-from tlhelpers import training_tricks as tricks
-from tlhelpers import training_tricks_plots as figures
 from tlhelpers.errors import UnknownNameError
+from tlhelpers.legacy import training_tricks as tricks
+from tlhelpers.legacy import training_tricks_plots as figures
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tlhelpers.claims import collect, collect_results
-from tlhelpers.runner import run, to_html
+from tlcourse.records import collect, collect_results
+from tlcourse.runner import run, to_html
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = {"LABELS_A_CLASS": 20, "SEEDS": 1, "SCRATCH_SEEDS": 1, "SCRATCH_EPOCHS": 2, "FINE_TUNE_EPOCHS": 1}

@@ -7,9 +7,9 @@ from tests.costs_mirrors import *  # noqa: F403  (the tests and fixtures themsel
 
 @pytest.fixture(scope="session")
 def mirror():
-    import tlhelpers.pytorch
+    import tlhelpers.legacy.pytorch
 
-    return tlhelpers.pytorch
+    return tlhelpers.legacy.pytorch
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "vit_b_16"])

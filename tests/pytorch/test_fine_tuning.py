@@ -7,6 +7,6 @@ from tests.fine_tuning_mirrors import *  # noqa: F403  (the tests and fixtures t
 
 @pytest.fixture(scope="session")
 def mirror():
-    import tlhelpers.pytorch
+    import tlhelpers.legacy.pytorch
 
-    return tlhelpers.pytorch
+    return tlhelpers.legacy.pytorch

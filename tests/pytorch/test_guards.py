@@ -7,9 +7,9 @@ from tests.guards_mirrors import *  # noqa: F403  (the tests and fixtures themse
 
 @pytest.fixture(scope="session")
 def mirror():
-    import tlhelpers.pytorch
+    import tlhelpers.legacy.pytorch
 
-    return tlhelpers.pytorch
+    return tlhelpers.legacy.pytorch
 
 
 @pytest.fixture

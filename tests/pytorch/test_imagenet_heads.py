@@ -21,8 +21,8 @@ def test_logits_are_those_of_the_whole_network(pack, name, file):
     import torch
     from torchvision import models
 
-    from tlhelpers.backbones import IMAGENET
-    from tlhelpers.pytorch import attack, load_source_classifier, predict_proba
+    from tlhelpers.legacy.backbones import IMAGENET
+    from tlhelpers.legacy.pytorch import attack, load_source_classifier, predict_proba
 
     torch.manual_seed(0)
     network = models.get_model(name).eval()  # untrained: what counts is that every weight finds its place
@@ -39,7 +39,7 @@ def test_logits_are_those_of_the_whole_network(pack, name, file):
 
 
 def test_without_network_and_pack_it_says_what_to_do(tmp_path, monkeypatch):
-    from tlhelpers.pytorch import load_source_classifier
+    from tlhelpers.legacy.pytorch import load_source_classifier
 
     monkeypatch.delenv("TLHELPERS_DATA", raising=False)
     monkeypatch.setenv("TLHELPERS_CACHE", str(tmp_path))

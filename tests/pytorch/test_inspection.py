@@ -7,13 +7,13 @@ from tests.inspection_mirrors import *  # noqa: F403  (the tests and fixtures th
 
 @pytest.fixture(scope="session")
 def mirror():
-    import tlhelpers.pytorch
+    import tlhelpers.legacy.pytorch
 
-    return tlhelpers.pytorch
+    return tlhelpers.legacy.pytorch
 
 
 @pytest.fixture(scope="session")
 def inspection():
-    from tlhelpers.pytorch import inspection
+    from tlhelpers.legacy.pytorch import inspection
 
     return inspection

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from benchmarks import attacks
-from tlhelpers.perturbations import draw_targets
+from tlhelpers.legacy.perturbations import draw_targets
 
 FIGURES = ("targeted_4", "untargeted_2")  # at larger budgets all reach nearly all images
 
@@ -15,7 +15,7 @@ def test_success_is_not_below_that_of_the_peer(peer):
     pytest.importorskip(peer, reason=f"compares with {peer}, which benchmarks/peers.txt installs")
     if not os.environ.get("TLHELPERS_DATA"):
         pytest.skip("needs the photos of Tiny ImageNet in TLHELPERS_DATA")
-    import tlhelpers.pytorch as mirror
+    import tlhelpers.legacy.pytorch as mirror
 
     model = mirror.load_source_classifier("mini_resnet")
     images, labels = attacks.right_photos(mirror, model)

@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
 
 
 def test_training_leaves_weights_and_a_card_and_goes_on_where_it_stopped(folder, tmp_path):
-    from tlhelpers.pytorch.pretrain import Phase, Recipe, pretrain
+    from tlcourse.pretraining import Phase, Recipe, pretrain
 
     first = pretrain(folder, tmp_path, Recipe((Phase(1, 32, 0.5, 0.1),), batch_size=16, lr=0.02))
     assert [epoch["pixels"] for epoch in first["history"]] == [32]
@@ -47,7 +47,7 @@ def test_training_leaves_weights_and_a_card_and_goes_on_where_it_stopped(folder,
 
 
 def test_folder_without_photos_is_told(tmp_path):
-    from tlhelpers.pytorch.pretrain import pretrain
+    from tlcourse.pretraining import pretrain
 
     with pytest.raises(DataNotFoundError, match=r"expected train\*\.npz"):
         pretrain(tmp_path, tmp_path / "out")

@@ -7,6 +7,6 @@ from tests.small_networks_mirrors import *  # noqa: F403  (the tests and fixture
 
 @pytest.fixture(scope="session")
 def networks():
-    import tlhelpers.pytorch.small_networks
+    import tlhelpers.legacy.pytorch.small_networks
 
-    return tlhelpers.pytorch.small_networks
+    return tlhelpers.legacy.pytorch.small_networks

@@ -8,7 +8,7 @@ from tlhelpers.errors import UnknownNameError
 
 @pytest.mark.parametrize(("name", "size"), [("timm/resnet10t", 64), ("timm/vit_tiny_patch16_224", 224)])
 def test_timm_model_gives_features(name, size):
-    from tlhelpers import pytorch
+    from tlhelpers.legacy import pytorch
 
     backbone = pytorch.load_backbone(name, weights="random", image_size=size)
     features = pytorch.extract_features(backbone, np.zeros((2, size, size, 3), np.uint8), cache=False)
@@ -17,7 +17,7 @@ def test_timm_model_gives_features(name, size):
 
 
 def test_unknown_timm_model_gets_a_proposal():
-    from tlhelpers import pytorch
+    from tlhelpers.legacy import pytorch
 
     with pytest.raises(UnknownNameError, match="resnet10t"):
         pytorch.load_backbone("timm/resnet10tt", weights="random")

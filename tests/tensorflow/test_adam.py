@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tlhelpers.tensorflow.adam import Adam
+from tlhelpers.legacy.tensorflow.adam import Adam
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])

@@ -7,6 +7,6 @@ from tests.adversarial_mirrors import *  # noqa: F403  (the tests and fixtures t
 
 @pytest.fixture(scope="session")
 def mirror():
-    import tlhelpers.tensorflow
+    import tlhelpers.legacy.tensorflow
 
-    return tlhelpers.tensorflow
+    return tlhelpers.legacy.tensorflow

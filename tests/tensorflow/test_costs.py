@@ -7,9 +7,9 @@ from tests.costs_mirrors import *  # noqa: F403  (the tests and fixtures themsel
 
 @pytest.fixture(scope="session")
 def mirror():
-    import tlhelpers.tensorflow
+    import tlhelpers.legacy.tensorflow
 
-    return tlhelpers.tensorflow
+    return tlhelpers.legacy.tensorflow
 
 
 def test_the_profiler_counts_twice_as_many_operations(costs):

@@ -7,9 +7,9 @@ from tests.guards_mirrors import *  # noqa: F403  (the tests and fixtures themse
 
 @pytest.fixture(scope="session")
 def mirror():
-    import tlhelpers.tensorflow
+    import tlhelpers.legacy.tensorflow
 
-    return tlhelpers.tensorflow
+    return tlhelpers.legacy.tensorflow
 
 
 @pytest.fixture

@@ -26,9 +26,9 @@ def pack(tmp_path, monkeypatch):
     ],
 )
 def test_logits_are_those_of_the_whole_network(pack, name, application, file):
-    from tlhelpers.tensorflow import attack, load_source_classifier, predict_proba, set_seed
+    from tlhelpers.legacy.tensorflow import attack, load_source_classifier, predict_proba, set_seed
 
-    import h5py  # both after tlhelpers.tensorflow, which silences TensorFlow's start  # isort: skip
+    import h5py  # both after tlhelpers.legacy.tensorflow, which silences TensorFlow's start  # isort: skip
     import keras  # isort: skip
     from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group  # isort: skip
 
@@ -49,7 +49,7 @@ def test_logits_are_those_of_the_whole_network(pack, name, application, file):
 
 
 def test_without_network_and_pack_it_says_what_to_do(tmp_path, monkeypatch):
-    from tlhelpers.tensorflow import load_source_classifier
+    from tlhelpers.legacy.tensorflow import load_source_classifier
 
     monkeypatch.delenv("TLHELPERS_DATA", raising=False)
     monkeypatch.setenv("TLHELPERS_CACHE", str(tmp_path))

@@ -7,13 +7,13 @@ from tests.inspection_mirrors import *  # noqa: F403  (the tests and fixtures th
 
 @pytest.fixture(scope="session")
 def mirror():
-    import tlhelpers.tensorflow
+    import tlhelpers.legacy.tensorflow
 
-    return tlhelpers.tensorflow
+    return tlhelpers.legacy.tensorflow
 
 
 @pytest.fixture(scope="session")
 def inspection():
-    from tlhelpers.tensorflow import inspection
+    from tlhelpers.legacy.tensorflow import inspection
 
     return inspection

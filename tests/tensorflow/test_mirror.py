@@ -7,6 +7,6 @@ from tests.mirrors import *  # noqa: F403  (the tests and fixtures themselves)
 
 @pytest.fixture(scope="session")
 def mirror():
-    import tlhelpers.tensorflow
+    import tlhelpers.legacy.tensorflow
 
-    return tlhelpers.tensorflow
+    return tlhelpers.legacy.tensorflow

@@ -7,6 +7,6 @@ from tests.small_networks_mirrors import *  # noqa: F403  (the tests and fixture
 
 @pytest.fixture(scope="session")
 def networks():
-    import tlhelpers.tensorflow.small_networks
+    import tlhelpers.legacy.tensorflow.small_networks
 
-    return tlhelpers.tensorflow.small_networks
+    return tlhelpers.legacy.tensorflow.small_networks

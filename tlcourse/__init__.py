@@ -1,0 +1,1 @@
+"""Builds, runs, checks and publishes the course; for its authors and for CI. Learners need only `tlhelpers`."""

@@ -1,0 +1,8 @@
+"""`python -m tlcourse`."""
+
+import sys
+
+from tlcourse.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

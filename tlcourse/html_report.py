@@ -1,0 +1,137 @@
+"""An executed notebook as one HTML file that opens anywhere: images inside, and nothing loaded from the network.
+
+nbconvert's page asks content networks for require.js, MathJax and mermaid. None is needed here: formulas become MathML,
+which browsers draw themselves, and the outputs of lessons bring their own scripts.
+"""
+
+import html as html_text
+import logging
+import warnings
+from pathlib import Path
+
+import nbformat
+from nbconvert import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from traitlets import default
+
+from tlcourse.builder import clean_outputs
+from tlhelpers.paths import atomic_path
+
+TEMPLATE = """
+{%- extends 'lab/index.html.j2' -%}
+{%- block html_head_js -%}{%- endblock -%}
+{%- block html_head_js_mathjax -%}{%- endblock -%}
+{%- block html_head_js_mermaidjs -%}{%- endblock -%}
+{%- block jupyter_widgets -%}{%- endblock -%}
+{%- block input_group -%}
+{%- if 'solution' in cell.metadata.get('tags', []) -%}
+{%- set spanish = nb.metadata.get('tlhelpers', {}).get('language') == 'es' -%}
+<details class="solution"><summary>{{ 'Solución' if spanish else 'Solution' }}</summary>
+{{ super() }}
+</details>
+{%- else -%}
+{{ super() }}
+{%- endif -%}
+{%- endblock -%}
+{%- block html_head_css -%}
+<style>
+body.jp-Notebook { max-width: 60rem; margin: 0 auto; padding: 1rem; }
+.jp-RenderedHTMLCommon img, .jp-RenderedImage img { max-width: 100%; height: auto; }
+details.solution > summary {
+  margin: .5rem 0 .5rem calc(var(--jp-cell-prompt-width) + 1rem); cursor: pointer;
+  font-family: var(--jp-content-font-family);
+}
+</style>
+{%- endblock -%}
+"""
+
+
+def to_html(notebook: Path, html: Path) -> Path:
+    """Writes the notebook as one HTML file.
+
+    Live widgets (progress bars, upload buttons) are left out: they are of no use without a kernel.
+
+    Args:
+        notebook: An executed notebook.
+        html: The file to write; its folder is created where needed.
+
+    Returns:
+        `html`.
+    """
+    node = nbformat.read(notebook, as_version=4)
+    for cell in node.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [nbformat.from_dict(output) for output in _shown(clean_outputs(cell.outputs))]
+    node.metadata.pop("widgets", None)
+    exporter = _OfflineExporter()
+    exporter.language_code = node.metadata.get("tlhelpers", {}).get("language", "en")
+    exporter.log = logging.getLogger("tlcourse.html_report")
+    exporter.log.setLevel(logging.ERROR)  # nbconvert counts images without alternative text at each export
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Your element with mimetype")  # records that show nothing
+        page, _ = exporter.from_notebook_node(
+            node, resources={"metadata": {"name": Path(notebook).stem, "path": str(Path(notebook).parent)}}
+        )
+    html = Path(html)
+    html.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(html) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return html
+
+
+def _shown(outputs: list) -> list:
+    """nbformat keeps text as one string where JSON has lists of lines."""
+    for output in outputs:
+        if "text" in output:
+            output["text"] = "".join(output["text"])
+        data = output.get("data", {})
+        if "text/plain" in data:
+            data["text/plain"] = "".join(data["text/plain"])
+    return outputs
+
+
+class _MathMLRenderer(IPythonRenderer):
+    """Markdown with formulas as MathML."""
+
+    def inline_math(self, body: str) -> str:
+        return _mathml(body, "inline")
+
+    def block_math(self, body: str) -> str:
+        return _mathml(body, "block")
+
+    def block_html(self, html: str) -> str:
+        """Raw HTML as it is: nbconvert's way to embed images closes every tag, also one that is closed further down."""
+        return super().block_html(html) if "<img" in html else html
+
+    def latex_environment(self, name: str, body: str) -> str:
+        return _mathml(f"\\begin{{{name}}}{body}\\end{{{name}}}", "block")
+
+
+class _OfflineExporter(HTMLExporter):
+    """nbconvert's exporter, with embedded images and the template above."""
+
+    @default("raw_template")
+    def _raw_template_default(self):
+        return TEMPLATE
+
+    @default("embed_images")
+    def _embed_images_default(self):
+        return True
+
+    def default_filters(self):
+        """nbconvert's filters, with our Markdown among them."""
+        yield from super().default_filters()
+        yield ("markdown2html", self._markdown)
+
+    def _markdown(self, source: str) -> str:
+        return MarkdownWithMath(renderer=_MathMLRenderer(escape=False, embed_images=True)).render(source)
+
+
+def _mathml(tex: str, display: str) -> str:
+    """The formula as MathML, or as its own source where it cannot be read."""
+    from latex2mathml.converter import convert
+
+    try:
+        return convert(tex, display=display)
+    except Exception:  # the library has a dozen errors without a common base; one bad formula must not cost the page
+        return f"<code>{html_text.escape(tex)}</code>"

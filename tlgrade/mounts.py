@@ -1,0 +1,154 @@
+"""What a box can read, and how root makes it readable for the user who runs in it."""
+
+import functools
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import tlhelpers
+from tlgrade.settings import BoxSettings
+from tlhelpers.errors import TlhelpersError
+
+HOME = "/home/learner"
+OUT = "/out"
+LAB_DATA = "/lab/data"
+DATA = "/data"
+SCRIPTS = "/box"
+INSIDE = Path(__file__).parent / "inside"
+PACKAGE = Path(tlhelpers.__file__).resolve().parent
+GRADER = Path(__file__).resolve().parent
+FONTS = "/fonts"
+# Linux counts processes by user, and never root's: a grader that is root gives this user to the box. No account has it.
+BOX_USER = 61_999
+# Root mounts folders that only it can open over this one, which no box needs, in a namespace of its own.
+_SHOWN = "/sys"
+_SHOW = f"""
+mount -t tmpfs -o mode=0755 none {_SHOWN} || exit 1
+number=0
+while [ "$1" != -- ]; do
+    mkdir {_SHOWN}/$number && mount --rbind "$1" {_SHOWN}/$number || exit 1
+    number=$((number + 1))
+    shift
+done
+shift
+exec "$@"
+"""
+_SYSTEM = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/localtime")
+
+
+class BoxError(TlhelpersError):
+    """The box cannot be built on this machine, or broke off before the learner's code ran."""
+
+
+def mount_options(settings: BoxSettings) -> list[str]:
+    """Read-only mounts, without what a learner may not read: this package, which knows the answers."""
+    made: list[str] = []
+    known: set[str] = set()
+    shown: dict[str, str] = {}
+    for source, target in readable_places(settings):
+        # bubblewrap makes folders above a mount for their owner only, where the source is in a private folder.
+        for folder in reversed(Path(target).parents[:-1]):
+            if str(folder) not in known:
+                made += ["--perms", "0755", "--dir", str(folder)]
+                known.add(str(folder))
+        if os.geteuid() == 0 and is_private(source):
+            shown[source] = f"{_SHOWN}/{len(shown)}"
+        made += ["--ro-bind", shown.get(source, source), target]
+        known.add(target)
+    for name in ("bin", "sbin", "lib", "lib32", "lib64"):
+        if os.path.islink(f"/{name}"):
+            made += ["--symlink", os.readlink(f"/{name}"), f"/{name}"]
+    if any(GRADER.is_relative_to(place) for place in known):  # installed beside what learners' code imports
+        made += ["--tmpfs", str(GRADER), "--remount-ro", str(GRADER)]
+    return made
+
+
+def is_private(path: str) -> bool:
+    """Whether others than the owner cannot get at a file or folder."""
+    found = Path(path).resolve()
+    folders = found.parents if found.is_file() else (found, *found.parents)
+    return any(not folder.stat().st_mode & 0o001 for folder in folders)
+
+
+def readable_places(settings: BoxSettings) -> Iterator[tuple[str, str]]:
+    """What the box may read: source and target, a folder before what lies in it."""
+    system = [f"/{name}" for name in ("bin", "sbin", "lib", "lib32", "lib64") if not os.path.islink(f"/{name}")]
+    seen: list[str] = []
+    for place in ["/usr", *system, *_SYSTEM, *_interpreter()]:
+        if os.path.exists(place) and not any(place == other or place.startswith(f"{other}/") for other in seen):
+            seen.append(place)
+            yield place, place
+    yield str(INSIDE), SCRIPTS
+    fonts = _font_cache()
+    if fonts:
+        yield fonts, FONTS
+    if settings.lab_data:
+        yield settings.lab_data, LAB_DATA
+    if settings.weights:
+        yield settings.weights, f"{DATA}/weights"
+
+
+def _font_cache() -> str | None:
+    """matplotlib's own list of fonts, where this user has one: to make it takes every kernel a second."""
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    folder = Path(os.environ.get("MPLCONFIGDIR") or f"{cache}/matplotlib")
+    return str(folder) if any(folder.glob("fontlist-*.json")) else None
+
+
+@functools.cache
+def _interpreter() -> tuple[str, ...]:
+    """The folders that this interpreter and this package are in, and the links on the way to it."""
+    found = [sys.prefix, sys.base_prefix]
+    hop = Path(sys.executable)
+    while hop.is_symlink():
+        hop = Path(os.path.normpath(hop.parent / os.readlink(hop)))
+        found.append(str(hop.parents[1]))
+    return (*dict.fromkeys(os.path.abspath(folder) for folder in found), str(PACKAGE))
+
+
+def leave_root(settings: BoxSettings) -> list[str]:
+    """The command that gives root up for `BOX_USER`, before the box is entered.
+
+    What only root can look at is first mounted where that user can, in a namespace that nobody else sees.
+    """
+    # Everything is replaced by the next program, so that the grader stays the parent of the box: it could not kill the
+    # box in its own end through a parent in between, which would have lost the right to.
+    leave = [
+        find_program("setpriv"), f"--reuid={BOX_USER}", f"--regid={BOX_USER}", "--clear-groups", "--inh-caps=-all",
+        "--bounding-set=-all", "--pdeathsig=KILL", "--",
+    ]  # fmt: skip
+    private = [source for source, _ in readable_places(settings) if is_private(source)]
+    if not private:
+        return leave
+    return [
+        find_program("unshare"),
+        "--mount",
+        "--propagation",
+        "private",
+        "--",
+        "/bin/sh",
+        "-c",
+        _SHOW,
+        "sh",
+        *private,
+        "--",
+        *leave,
+    ]
+
+
+def find_program(name: str) -> str:
+    """The path of a program that the box needs.
+
+    Raises:
+        BoxError: It is not installed; the message has the command that installs it.
+    """
+    found = shutil.which(name)
+    if found is None:
+        package = {"bwrap": "bubblewrap"}.get(name, "util-linux")
+        raise BoxError(
+            f"expected the program {name}, which makes the box, and it is not installed. "
+            f"Install it: sudo apt-get install {package} (Fedora: sudo dnf install {package})"
+        )
+    return found

@@ -1,0 +1,1 @@
+"""Finds, fetches, audits, decodes and splits the pictures of the lessons."""

@@ -1,0 +1,220 @@
+"""The audit: which images of an archive are used, which are left out, and why. It deletes and moves nothing.
+
+>>> record = examine(Member("a.jpg", b""), "a.jpg", "cat")[0]
+>>> record.status, record.reason
+('left out', 'empty')
+"""
+
+import hashlib
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+
+from tlhelpers.data.archives import MAX_FILE_BYTES, Member
+from tlhelpers.data.images import ImageError, open_image, prepare_opened
+from tlhelpers.errors import DatasetError, UnknownNameError
+
+USED, LEFT_OUT = "used", "left out"
+_CLUTTER = {"thumbs.db", "desktop.ini"}
+# Every reason, with how the summary says it in each language.
+REASONS = {
+    "unreadable": {"en": "unreadable", "es": "ilegibles"},
+    "truncated": {"en": "cut off before their end", "es": "cortadas antes del final"},
+    "not an image": {"en": "not images", "es": "no son imágenes"},
+    "empty": {"en": "empty files", "es": "archivos vacíos"},
+    "too large": {"en": "too large to decode", "es": "demasiado grandes para decodificarlas"},
+    "outside the classes": {"en": "not in the folder of a class", "es": "fuera de la carpeta de una clase"},
+    "duplicate": {"en": "copies of another image", "es": "copias de otra imagen"},
+    "contradictory": {"en": "the same image in two classes", "es": "la misma imagen en dos clases"},
+}
+_SUMMARY = {
+    "en": ("{total} files: {used} images are used ({classes}), {left_out} left out{end}", "and {n} more"),
+    "es": ("{total} archivos: se usan {used} imágenes ({classes}), {left_out} quedan fuera{end}", "y {n} más"),
+}
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the audit found out about one file.
+
+    Attributes:
+        id: Stable name of the image, such as "Cat/12.jpg".
+        class_name: Its class; empty where it has none.
+        status: "used" or "left out".
+        reason: Why it is left out, one of `REASONS`; empty for a used image.
+        detail: More about the reason, such as the decoder's words or the image that it is a copy of.
+        sha256: Of the file's bytes, hexadecimal; empty where it was not read.
+        width: In pixels, as stored, before any rotation by EXIF; 0 where unknown.
+        height: Likewise.
+        format: What the content is ("JPEG", "PNG", ...), whatever the name says.
+        mode: Pillow's name for the kind of pixels ("RGB", "CMYK", "P", ...).
+        row: Its place in the image cache; -1 where it was not decoded.
+    """
+
+    id: str
+    class_name: str
+    status: str
+    reason: str = ""
+    detail: str = ""
+    sha256: str = ""
+    width: int = 0
+    height: int = 0
+    format: str = ""
+    mode: str = ""
+    row: int = -1
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The records of all files of an archive, ordered by id."""
+
+    name: str
+    records: tuple[Record, ...]
+
+    @property
+    def used(self) -> tuple[Record, ...]:
+        """The records of the images that are used."""
+        return tuple(record for record in self.records if record.status == USED)
+
+    @property
+    def left_out(self) -> tuple[Record, ...]:
+        """The records of the files that are not, each with its reason."""
+        return tuple(record for record in self.records if record.status == LEFT_OUT)
+
+    def summary(self, language: str = "en") -> str:
+        """A few lines for readers: how many are used of each class, and what is left out and why.
+
+        Args:
+            language: "en" or "es".
+        """
+        if language not in _SUMMARY:
+            raise UnknownNameError("language", language, _SUMMARY)
+        head, more = _SUMMARY[language]
+        classes = Counter(record.class_name for record in self.used)
+        shown = ", ".join(f"{name} {n:,}" for name, n in sorted(classes.items())[:5])
+        if len(classes) > 5:
+            shown += f" {more.format(n=len(classes) - 5)}"
+        by_reason = defaultdict(list)
+        for record in self.left_out:
+            by_reason[record.reason].append(record.id)
+        lines = [
+            head.format(
+                total=f"{len(self.records):,}",
+                used=f"{len(self.used):,}",
+                classes=shown,
+                left_out=f"{len(self.left_out):,}",
+                end=":" if by_reason else ".",
+            )
+        ]
+        for reason, ids in sorted(by_reason.items(), key=lambda item: -len(item[1])):
+            rest = f" {more.format(n=len(ids) - 3)}" if len(ids) > 3 else ""
+            lines.append(f"  {len(ids):,} {REASONS[reason][language]}: {', '.join(ids[:3])}{rest}")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"Manifest({self.name!r}, {len(self.used)} used, {len(self.left_out)} left out)"
+
+    def to_json(self) -> str:
+        """The manifest as JSON text."""
+        return json.dumps({"name": self.name, "records": [asdict(r) for r in self.records]}, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Manifest":
+        """The manifest that `to_json` wrote."""
+        content = json.loads(text)
+        return cls(content["name"], tuple(Record(**record) for record in content["records"]))
+
+
+def is_clutter(name: str) -> bool:
+    """Whether a member's name shows that the system or a program left it there: hidden files, thumbnails and so on."""
+    parts = name.split("/")
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    return hidden or parts[-1].lower() in _CLUTTER or parts[-1].lower().endswith(".mat")
+
+
+def examine(
+    member: Member, image_id: str, class_name: str | None, size: int | None = None
+) -> tuple[Record, np.ndarray | None]:
+    """Looks at one file, and decodes it to its last byte where it may be used.
+
+    Args:
+        member: The file.
+        image_id: Its id.
+        class_name: Its class; None where its place gives it none.
+        size: Side in pixels to which the image is prepared.
+
+    Returns:
+        Its record, and for a usable image its pixels, of shape `(size, size, 3)` uint8.
+    """
+    record = Record(image_id, class_name or "", LEFT_OUT)
+    if is_clutter(member.name):
+        return replace(record, reason="not an image", detail="left by a system or a program"), None
+    if class_name is None:
+        return replace(record, reason="outside the classes", detail="its place gives it no class"), None
+    if member.data is None:
+        return replace(record, reason="too large", detail=f"the file has more than {MAX_FILE_BYTES:,} bytes"), None
+    if member.error:
+        return replace(record, reason="unreadable", detail=member.error), None
+    record = replace(record, sha256=hashlib.sha256(member.data).hexdigest())
+    try:
+        image = open_image(member.data)
+        width, height, mode = *image.size, image.mode
+        record = replace(record, width=width, height=height, format=image.format or "", mode=mode)
+        pixels = prepare_opened(image, member.data, size or 64)
+    except ImageError as error:
+        return replace(record, reason=error.reason, detail=str(error)), None
+    return replace(record, status=USED), pixels
+
+
+def leave_out_duplicates(records: Sequence[Record]) -> list[Record]:
+    """Keeps one of several images with the same bytes, the first by id, and none where their classes differ.
+
+    Returns:
+        All records, ordered by id; numbers in ids count as numbers.
+    """
+    ordered = sorted(records, key=lambda record: _natural_order(record.id))
+    same = defaultdict(list)
+    for record in ordered:
+        if record.status == USED:
+            same[record.sha256].append(record)
+    changed = {}
+    for first, *others in same.values():
+        if len({record.class_name for record in (first, *others)}) > 1:
+            ids = ", ".join(record.id for record in (first, *others))
+            for record in (first, *others):
+                changed[record.id] = replace(
+                    record, status=LEFT_OUT, reason="contradictory", detail=f"the same bytes under two classes: {ids}"
+                )
+        else:
+            for record in others:
+                changed[record.id] = replace(
+                    record, status=LEFT_OUT, reason="duplicate", detail=f"the same bytes as {first.id}"
+                )
+    return [changed.get(record.id, record) for record in ordered]
+
+
+def require_images(manifest: Manifest, classes: Sequence[str]) -> None:
+    """Makes sure that every class has an image that can be used.
+
+    Raises:
+        DatasetError: a class has none; says what became of its files.
+    """
+    used = {record.class_name for record in manifest.used}
+    for name in classes:
+        if name not in used:
+            reasons = Counter(r.reason for r in manifest.left_out if r.class_name == name)
+            came = ", ".join(f"{n} {reason}" for reason, n in reasons.items()) or "no files at all"
+            raise DatasetError(
+                f"Class {name!r} of {manifest.name} should have images, and has none that can be used: {came}. "
+                "Add images to it, or remove its folder."
+            )
+
+
+def _natural_order(image_id: str) -> list:
+    # Text and numbers alternate, so that equal places hold equal kinds; the id itself decides between "1" and "01".
+    parts = re.split(r"([0-9]+)", image_id)
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)] + [image_id]

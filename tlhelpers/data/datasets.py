@@ -1,0 +1,227 @@
+"""Data sets by name, split for training, validation and test. Both frameworks get the same images in the same order."""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tlhelpers.data.archives import read_members
+from tlhelpers.data.audit import USED, Manifest, Record, is_clutter, require_images
+from tlhelpers.data.fetch import fetch
+from tlhelpers.data.image_cache import Layout, gather, prepare_images
+from tlhelpers.data.splits import Dataset, Splits, divide, make_splits
+from tlhelpers.errors import BrokenArchiveError, DatasetError, UnknownNameError
+from tlhelpers.paths import atomic_path, cache_folder
+
+__all__ = ["NAMES", "Dataset", "Splits", "load_splits"]
+
+NAMES = ("drawn_pets", "drawn_pets_breeds", "cats_vs_dogs", "oxford_pets_species", "oxford_pets_breeds")
+SPECIES = ("cat", "dog")
+DRAWN_IMAGES = 1200
+
+
+def load_splits(
+    name: str | Path,
+    *,
+    image_size: int,
+    seed: int = 0,
+    max_per_class: int | None = None,
+    test_fraction: float | None = None,
+    val_fraction: float = 0.1,
+    style: str = "photo",
+    progress: bool = True,
+) -> Splits:
+    """A data set, audited, decoded to one size and split; stratified, and without an image in two parts.
+
+    Args:
+        name: One of `NAMES`, or a folder of your own with a folder of images per class.
+        image_size: Side of the images in pixels.
+        seed: Another seed gives other parts (and, with `max_per_class`, other images).
+        max_per_class: Images of each class to use; None for all.
+        test_fraction: Fraction of all images for testing; by default 0.25 of drawn pictures and 0.2 of others. The
+            Oxford pets have an official test part, which is taken in place of it.
+        val_fraction: Fraction of all images for validation; of the Oxford pets, of their official training part.
+        style: Of drawn pictures: "photo", "sketch" or "night".
+        progress: Whether to show bars when fetching and decoding.
+
+    Raises:
+        UnknownNameError: there is no data set of that name.
+        DataNotFoundError: its files are nowhere and could not be fetched.
+        DatasetError: too few images, an empty class, or a folder that is no data set.
+        BrokenArchiveError: an archive cannot be read.
+    """
+    if not isinstance(image_size, int | np.integer) or not 16 <= image_size <= 2048:
+        raise DatasetError(f"image_size should be a whole number of pixels from 16 to 2048; it is {image_size!r}.")
+    drawn = str(name).startswith("drawn_pets")
+    how = {
+        "seed": seed,
+        "max_per_class": max_per_class,
+        "test_fraction": (0.25 if drawn else 0.2) if test_fraction is None else test_fraction,
+        "val_fraction": val_fraction,
+    }
+    if name in ("drawn_pets", "drawn_pets_breeds"):
+        return _load_drawn(str(name), image_size, style, how)
+    if style != "photo":
+        raise DatasetError(f"Only drawn pictures come in styles; {str(name)!r} has photos. Leave style={style!r} away.")
+    if name == "cats_vs_dogs":
+        return _load_cats_vs_dogs(image_size, how, progress)
+    if name in ("oxford_pets_species", "oxford_pets_breeds"):
+        return _load_oxford(str(name), image_size, how, progress)
+    return _load_folder(name, image_size, how, progress)
+
+
+def _load_drawn(name: str, size: int, style: str, how: dict) -> Splits:
+    from tlhelpers.drawn_pets import BREEDS
+
+    images, species, breeds = _draw_once(size, style)
+    breed_names = [breed.name.replace("_", " ") for breed in BREEDS]
+    ids = [f"{breed_names[breed]}/{i:04d}" for i, breed in enumerate(breeds)]
+    labels, classes = (species, SPECIES) if name == "drawn_pets" else (breeds, breed_names)
+    records = [
+        Record(ids[i], classes[label], USED, width=size, height=size, format="drawn", mode="RGB", row=i)
+        for i, label in enumerate(labels)
+    ]
+    parts = divide(ids, labels, classes, **how)
+    return make_splits(name, Manifest(name, tuple(records)), parts, ids, labels, classes, images.__getitem__)
+
+
+def _draw_once(size: int, style: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The pictures, drawn the first time and kept; drawn anew when the drawing code has changed."""
+    import filelock
+
+    from tlhelpers import drawn_pets
+
+    if style not in drawn_pets.STYLES:
+        raise UnknownNameError("style", style, drawn_pets.STYLES)
+    code = hashlib.sha256()
+    for file in sorted(Path(drawn_pets.__file__).parent.glob("*.py")):
+        code.update(file.read_bytes())
+    target = cache_folder() / "drawn" / f"{style}-{size}-{DRAWN_IMAGES}-{code.hexdigest()[:12]}.npz"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(target.with_suffix(".lock")):
+        if not target.exists():
+            pets = drawn_pets.draw_pets(DRAWN_IMAGES, seed=0, size=size, style=style)
+            with atomic_path(target) as temporary:
+                np.savez(temporary, images=pets.images, species=pets.species, breeds=pets.breeds)
+    with np.load(target, allow_pickle=False) as kept:
+        return kept["images"], kept["species"], kept["breeds"]
+
+
+def _place_cats_vs_dogs(name: str) -> tuple[str, str | None]:
+    """`PetImages/Cat/12.jpg` is `Cat/12.jpg`, a cat."""
+    parts = name.split("/")
+    species = parts[-2].lower() if len(parts) > 1 else ""
+    return "/".join(parts[-2:]), species if species in SPECIES else None
+
+
+CATS_VS_DOGS_LAYOUT = Layout("cats_vs_dogs", _place_cats_vs_dogs)
+
+
+def _load_cats_vs_dogs(size: int, how: dict, progress: bool) -> Splits:
+    (archive,) = fetch("cats_vs_dogs", progress=progress)
+    prepared = prepare_images(archive, CATS_VS_DOGS_LAYOUT, image_size=size, progress=progress)
+    return _split_prepared("cats_vs_dogs", prepared, prepared.manifest.used, SPECIES, how)
+
+
+def _place_oxford(name: str) -> tuple[str, str | None]:
+    """`images/Egyptian_Mau_139.jpg` is `Egyptian_Mau_139.jpg`, of the breed Egyptian Mau."""
+    image_id = name.rsplit("/", 1)[-1]
+    found = re.fullmatch(r"(.+)_[0-9]+\.[A-Za-z]+", image_id)
+    return image_id, breed_name(found.group(1)) if found else None
+
+
+def breed_name(text: str) -> str:
+    """`"egyptian_mau"` as "Egyptian Mau"."""
+    return " ".join(word.capitalize() for word in text.split("_"))
+
+
+def _load_oxford(name: str, size: int, how: dict, progress: bool) -> Splits:
+    images, annotations = fetch("oxford_iiit_pet", progress=progress)
+    prepared = prepare_images(images, Layout("oxford", _place_oxford), image_size=size, progress=progress)
+    parts, species, breeds = _read_annotations(annotations)
+    records = [record for record in prepared.manifest.used if record.id in parts]
+    by_species = name == "oxford_pets_species"
+    return _split_prepared(
+        name,
+        prepared,
+        records,
+        SPECIES if by_species else breeds,
+        how,
+        class_of=(lambda record: species[record.id]) if by_species else None,
+        official=parts,
+    )
+
+
+def _read_annotations(archive: Path) -> tuple[dict[str, str], dict[str, str], list[str]]:
+    """The official lists: part of each id, species of each id, and the breeds by their official number."""
+    lists = {_part_of(name): name for name in ("annotations/trainval.txt", "annotations/test.txt")}
+    texts = {m.name: m.data for m in read_members(archive, lambda n: n in lists.values()) if m.name in lists.values()}
+    parts, species, breeds = {}, {}, {}
+    for part, file in lists.items():
+        if file not in texts:
+            raise BrokenArchiveError(f"{archive} should have {file}, and has not. Fetch the annotations again.")
+        for line in texts[file].decode("utf-8", "replace").splitlines():
+            if not line.strip() or line.startswith("#"):
+                continue
+            words = line.split()
+            if len(words) != 4 or not words[1].isdigit() or words[2] not in ("1", "2"):
+                raise BrokenArchiveError(
+                    f"{archive}: a line of {file} should be NAME CLASS-ID SPECIES BREED-ID, and is {line!r}. "
+                    "Fetch the annotations again."
+                )
+            image_id = f"{words[0]}.jpg"
+            parts[image_id] = part
+            species[image_id] = SPECIES[int(words[2]) - 1]
+            breeds[int(words[1])] = breed_name(words[0].rsplit("_", 1)[0])
+    return parts, species, [breeds[number] for number in sorted(breeds)]
+
+
+def _part_of(file: str) -> str:
+    """`"annotations/test.txt"` lists the part "test"."""
+    return Path(file).stem
+
+
+def _place_folder(name: str) -> tuple[str, str | None]:
+    """`class/image.jpg`; what lies deeper belongs to the first folder's class."""
+    first, _, rest = name.partition("/")
+    return name, first if rest else None
+
+
+def _load_folder(name: str | Path, size: int, how: dict, progress: bool) -> Splits:
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        if isinstance(name, Path) or re.search(r"[/\\]", name):
+            raise DatasetError(f"{name} should be a folder with a folder of images per class, and there is none there.")
+        raise UnknownNameError("data set", name, NAMES)
+    classes = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not is_clutter(entry.name))
+    if len(classes) < 2:
+        raise DatasetError(
+            f"{folder} should have a folder of images for each of at least two classes, and has "
+            f"{len(classes)}: {', '.join(classes) or 'none'}. Put the images at CLASS/IMAGE.jpg."
+        )
+    classes = [unicodedata.normalize("NFC", text) for text in classes]
+    prepared = prepare_images(folder, Layout("folders", _place_folder), image_size=size, progress=progress)
+    return _split_prepared(folder.name, prepared, prepared.manifest.used, classes, how)
+
+
+def _split_prepared(
+    name: str, prepared, records: Sequence[Record], classes: Sequence[str], how: dict, class_of=None, official=None
+) -> Splits:
+    """Divides an archive's records, and picks their images."""
+    if class_of is None:
+        require_images(prepared.manifest, classes)
+        class_of = _class_of
+    number = {text: i for i, text in enumerate(classes)}
+    ids, labels = [record.id for record in records], [number[class_of(record)] for record in records]
+    rows = np.array([record.row for record in records], np.int64)
+    parts = divide(ids, labels, classes, official=official, **how)
+    return make_splits(
+        name, prepared.manifest, parts, ids, labels, classes, lambda places: gather(prepared.images, rows[places])
+    )
+
+
+def _class_of(record: Record) -> str:
+    return record.class_name

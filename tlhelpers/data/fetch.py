@@ -1,0 +1,159 @@
+"""Data sets and weights, from the classroom pack, the cache or the network, in this order."""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+from tlhelpers.data.download import NoAnswerError, download
+from tlhelpers.data.sources import (
+    ALIASES,
+    CLASS_NAMES,
+    DATA_SETS,
+    WEIGHTS,
+    RemoteFile,
+    fetchable_names,
+    files_of,
+    weights_file,
+)
+from tlhelpers.errors import DataNotFoundError
+from tlhelpers.paths import CACHE_VARIABLE, DATA_VARIABLE, atomic_path, cache_folder, data_folder
+
+
+def fetch(name: str, *, to: Path | str | None = None, progress: bool = True) -> list[Path]:
+    """Makes sure that the files of a data set or of weights are on this machine.
+
+    Args:
+        name: A data set, such as `"cats_vs_dogs"`, or weights, such as `"resnet50-pytorch"`.
+        to: A folder in which to make a classroom pack: what is already in the pack or in the cache is copied there,
+            the rest is downloaded there. The folder then serves as TLHELPERS_DATA. None leaves the files where they
+            are, and downloads into the cache.
+        progress: Whether to show progress bars.
+
+    Returns:
+        The path of each file.
+
+    Raises:
+        UnknownNameError: there is nothing of that name.
+        DataNotFoundError: a file is nowhere and no server gave it.
+        DownloadError: a download broke off, or is not the file that was expected.
+    """
+    return [_bring(file, name, to, progress) for file in files_of(name)]
+
+
+def fetch_weights(backbone_name: str, framework: str, *, to: Path | str | None = None, progress: bool = True) -> Path:
+    """The file of a backbone's ImageNet weights; arguments and errors as for `fetch`.
+
+    Args:
+        backbone_name: Such as `"resnet50"`.
+        framework: `"pytorch"` (torchvision's weights) or `"tensorflow"` (Keras's, without the classifier on top).
+        to: As for `fetch`.
+        progress: As for `fetch`.
+    """
+    return _bring(weights_file(backbone_name, framework), f"{backbone_name}-{framework}", to, progress)
+
+
+def imagenet_class_names() -> tuple[str, ...]:
+    """The names of ImageNet's 1,000 classes, in label order; errors as for `fetch`."""
+    (file,) = fetch("imagenet_classes", progress=False)
+    classes = json.loads(file.read_text(encoding="utf-8"))
+    return tuple(classes[str(k)][1].replace("_", " ") for k in range(len(classes)))
+
+
+def find_local(file: RemoteFile) -> Path | None:
+    """The file or a stand-in for it, in the pack or in the cache; None where it is in neither."""
+    for folder in _local_folders():
+        for place in (file.path, *file.stand_ins):
+            if (folder / place).is_file():
+                return folder / place
+    return None
+
+
+def _local_folders() -> list[Path]:
+    pack = data_folder()
+    return [*([pack] if pack else []), cache_folder() / "downloads"]
+
+
+def _bring(file: RemoteFile, name: str, to: Path | str | None, progress: bool) -> Path:
+    found = find_local(file)
+    if to is None:
+        if found is not None:
+            return found
+        target = cache_folder() / "downloads" / file.path
+    else:
+        target = _place_in_pack(file, found, Path(to).expanduser().absolute())
+    if target.exists():
+        return target
+    if found is not None:
+        with atomic_path(target) as temporary:
+            shutil.copyfile(found, temporary)
+        return target
+    try:
+        return download(file, target, progress)
+    except NoAnswerError as error:
+        raise DataNotFoundError(_not_found(file, name, str(error))) from error
+
+
+def _place_in_pack(file: RemoteFile, found: Path | None, pack: Path) -> Path:
+    """A stand-in is copied under its own name: nobody should take it for the whole."""
+    if found is not None and found.name != file.name:
+        return pack / file.path.rsplit("/", 1)[0] / found.name
+    return pack / file.path
+
+
+def _not_found(file: RemoteFile, name: str, why: str) -> str:
+    sought = "\n".join(f"  {folder / file.path}" for folder in _local_folders())
+    unset = "" if data_folder() else f" ({DATA_VARIABLE} is not set)"
+    embedded = 'BACKBONE = "mini_resnet"' if file.path.startswith("weights/") else 'DATASET = "drawn_pets"'
+    return (
+        f"{file.name} is neither on this machine nor to be had from the network.\n"
+        f"Sought{unset}:\n{sought}\n"
+        f"Asked for: {why}\n"
+        f"What to do: on a machine with a network, run `tlhelpers fetch {name} --to FOLDER`, bring the folder here and "
+        f"set {DATA_VARIABLE} to it; or put the file in the folder that {CACHE_VARIABLE} names, at the place above; "
+        f"or use what comes with the package: {embedded}."
+    )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `tlhelpers fetch`."""
+    parser.add_argument("names", nargs="*", metavar="NAME", help="data sets and weights; --list shows them")
+    parser.add_argument("--to", type=Path, metavar="DIR", help="make a classroom pack in this folder")
+    parser.add_argument("--list", action="store_true", help="show what can be fetched, and what is here already")
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs `tlhelpers fetch`.
+
+    Returns:
+        0; 2 where nothing was asked for.
+    """
+    if args.list:
+        print(_list())
+        return 0
+    if not args.names:
+        print("Name what to fetch:", ", ".join(fetchable_names()))
+        return 2
+    for name in args.names:
+        files_of(name)  # a misspelled name is found before the first long download
+    for name in args.names:
+        for path in fetch(name, to=args.to, progress=not args.quiet):
+            print(f"{name}: {path}")
+    if args.to:
+        print(f"To use this pack, set {DATA_VARIABLE} to {args.to.expanduser().absolute()}")
+    return 0
+
+
+def _list() -> str:
+    lines = []
+    names = [*DATA_SETS, *CLASS_NAMES, *(f"{backbone}-{framework}" for backbone, framework in WEIGHTS)]
+    for name in names:
+        files = files_of(name)
+        here = [find_local(file) for file in files]
+        size = sum(file.size or 0 for file in files)
+        also = [alias for alias, of in ALIASES.items() if of == name]
+        note = f"  (also as {', '.join(also)})" if also else ""
+        state = f"here: {here[0].parent}" if all(here) else "not here"
+        lines.append(f"{name:28} {f'{size / 1e6:,.0f} MB' if size else '':>9}  {state}{note}")
+    return "\n".join(lines)

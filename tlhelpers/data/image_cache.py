@@ -1,0 +1,211 @@
+"""Photos are audited, decoded and resized once, in one parallel pass, into a memory-mapped file on disk."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from tlhelpers.data.archives import Member, count_members, identify, read_members
+from tlhelpers.data.audit import Manifest, Record, examine, is_clutter, leave_out_duplicates
+from tlhelpers.errors import DatasetError
+from tlhelpers.paths import atomic_path, cache_folder, remove_leftovers
+
+PREPARATION = 1  # raised when the same archive would give other pixels or records, so that no old cache is taken
+_BATCH = 16  # images handed to a thread at once
+_BATCH_BYTES = 4 << 20  # or fewer, where the files are large
+_IN_MEMORY = 1 << 30  # bytes; parts of a data set that are larger stay on disk
+_MAX_THREADS = 16  # reading and writing, by one thread, does not keep up with more
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the names in an archive tell the classes.
+
+    Attributes:
+        name: Enters the cache's key.
+        place: Gives for a member's name its id, and its class or None.
+    """
+
+    name: str
+    place: Callable[[str], tuple[str, str | None]]
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedImages:
+    """An archive's images, ready for use.
+
+    Attributes:
+        images: Shape `(n, size, size, 3)` uint8, read-only memory map; a record's `row` is its place.
+        manifest: What is used and what is not.
+    """
+
+    images: np.ndarray
+    manifest: Manifest
+
+
+def prepare_images(path: Path, layout: Layout, *, image_size: int, progress: bool = True) -> PreparedImages:
+    """The images of an archive or folder, audited, decoded and resized; from the cache where they are there.
+
+    A changed archive is prepared anew. A process that is killed leaves nothing that a later one would take for a
+    whole, and of two that start at once the second waits for the first.
+
+    Args:
+        path: Zip, tar.gz or folder; only read.
+        layout: How the names in it tell the classes.
+        image_size: Side in pixels.
+        progress: Whether to show a bar.
+
+    Raises:
+        BrokenArchiveError: it cannot be read.
+        DatasetError: none of its files is an image that can be used.
+        TlhelpersError: no room is left on the disk.
+    """
+    import filelock
+
+    path = Path(path)
+    key = f"{identify(path)}-{layout.name}-{image_size}-v{PREPARATION}"
+    base = cache_folder() / "images" / key
+    base.parent.mkdir(parents=True, exist_ok=True)
+    pixels, manifest = base.with_suffix(".npy"), base.with_suffix(".json")
+    prepared = _open(pixels, manifest)
+    if prepared is None:
+        with filelock.FileLock(base.with_suffix(".lock")):
+            prepared = _open(pixels, manifest)  # another process may have made it meanwhile
+            if prepared is None:
+                remove_leftovers(pixels)
+                remove_leftovers(manifest)
+                _build(path, layout, image_size, pixels, manifest, progress)
+                prepared = _open(pixels, manifest)
+    return prepared
+
+
+def _open(pixels: Path, manifest: Path) -> PreparedImages | None:
+    """What is in the cache; None where there is nothing, or nothing whole."""
+    try:
+        records = Manifest.from_json(manifest.read_text(encoding="utf-8"))
+        images = np.load(pixels, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    if max((record.row for record in records.records), default=-1) + 1 != len(images):
+        return None
+    return PreparedImages(images, records)
+
+
+def _build(path: Path, layout: Layout, size: int, pixels: Path, manifest: Path, progress: bool) -> None:
+    """Writes both files; the manifest takes its place last, so where it is, the pixels are."""
+    with atomic_path(manifest) as new_manifest, atomic_path(pixels) as new_pixels:
+        with open(new_pixels, "wb") as file:
+            records = _write_rows(file, _examine_all(path, layout, size, progress), size)
+        result = Manifest(path.name, tuple(leave_out_duplicates(records)))
+        if not result.used:
+            raise DatasetError(f"{path} has no image that can be used.\n{result.summary()}")
+        new_manifest.write_text(result.to_json(), encoding="utf-8")
+
+
+def _write_rows(file: BinaryIO, examined: Iterator[tuple[Record, np.ndarray | None]], size: int) -> list[Record]:
+    """Appends images to an npy file whose length is known only at the end.
+
+    Plain writing and no memory map: on a full disk a write gives an error, and a memory map kills the process.
+    """
+    header = {"descr": "|u1", "fortran_order": False, "shape": (0, size, size, 3)}
+    np.lib.format.write_array_header_1_0(file, header)
+    start, rows, records = file.tell(), 0, []
+    for record, image in examined:
+        if image is not None:
+            file.write(np.ascontiguousarray(image).data)
+            record, rows = replace(record, row=rows), rows + 1
+        records.append(record)
+    file.seek(0)
+    np.lib.format.write_array_header_1_0(file, {**header, "shape": (rows, size, size, 3)})
+    if file.tell() != start:  # numpy leaves room for the length to grow; without it the rows would be shifted
+        raise RuntimeError("numpy wrote an npy header of another length")
+    return records
+
+
+def _examine_all(path: Path, layout: Layout, size: int, progress: bool) -> Iterator[tuple[Record, np.ndarray | None]]:
+    """Examines all members, in the archive's order, several at a time.
+
+    Threads, since decoding and resizing leave Python's lock free: no start-up, no copies between processes, and
+    nothing that a notebook, Windows or a loaded framework could stumble over.
+    """
+    from tqdm.auto import tqdm
+
+    def work(batch: list[Member]) -> list[tuple[Record, np.ndarray | None]]:
+        return [examine(member, *layout.place(member.name), size) for member in batch]
+
+    threads = min(_count_cores(), _MAX_THREADS)
+    pool, waiting = ThreadPoolExecutor(threads, thread_name_prefix="images"), deque[Future]()
+    with tqdm(total=count_members(path), desc=path.name, unit="file", disable=not progress) as bar:
+        try:
+            for batch in _batches(read_members(path, lambda name: _is_wanted(layout, name))):
+                waiting.append(pool.submit(work, batch))
+                if len(waiting) >= 4 * threads:  # what was read and not yet written stays in memory
+                    yield from _finish(waiting.popleft(), bar)
+            while waiting:
+                yield from _finish(waiting.popleft(), bar)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _finish(done: Future, bar) -> Iterator[tuple[Record, np.ndarray | None]]:
+    results = done.result()
+    bar.update(len(results))
+    yield from results
+
+
+def _is_wanted(layout: Layout, name: str) -> bool:
+    return not is_clutter(name) and layout.place(name)[1] is not None
+
+
+def _batches(members: Iterator[Member]) -> Iterator[list[Member]]:
+    batch, size = [], 0
+    for member in members:
+        batch.append(member)
+        size += len(member.data or b"")
+        if len(batch) == _BATCH or size > _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _count_cores() -> int:
+    """Cores that this process may use, which in a container are fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def gather(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The images at `rows`, in that order: in memory, or, where they are many, in a memory-mapped file in the cache.
+
+    Args:
+        images: Shape `(n, size, size, 3)` uint8.
+        rows: Shape `(m,)`, integers.
+    """
+    import filelock
+
+    if len(rows) * images[:1].nbytes <= _IN_MEMORY or not isinstance(images, np.memmap):
+        return np.asarray(images[rows])
+    source = Path(images.filename)
+    target = source.with_name(f"{source.stem}-{_digest(rows)}.npy")
+    with filelock.FileLock(target.with_suffix(".lock")):
+        if not target.exists():
+            remove_leftovers(target)
+            with atomic_path(target) as temporary, open(temporary, "wb") as file:
+                header = {"descr": "|u1", "fortran_order": False, "shape": (len(rows), *images.shape[1:])}
+                np.lib.format.write_array_header_1_0(file, header)
+                for start in range(0, len(rows), 256):
+                    file.write(images[rows[start : start + 256]].data)
+    return np.load(target, mmap_mode="r", allow_pickle=False)
+
+
+def _digest(rows: np.ndarray) -> str:
+    import hashlib
+
+    return hashlib.sha256(np.ascontiguousarray(rows, np.int64).data).hexdigest()[:16]

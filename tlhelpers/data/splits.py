@@ -1,0 +1,216 @@
+"""Labelled images, and their division into training, validation and test: stratified, seeded, the same everywhere.
+
+Every choice sorts ids by a hash of the seed and the id. So it depends neither on the machine, nor on the order of
+files, nor on a library's random numbers; and an image more in a folder hardly moves the others.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tlhelpers.data.audit import Manifest
+from tlhelpers.errors import DatasetError
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset:
+    """Labelled images.
+
+    Attributes:
+        name: Such as "cats_vs_dogs (train)".
+        images: Shape `(n, size, size, 3)` uint8; may be a read-only memory map.
+        labels: Shape `(n,)` int64, indices into `class_names`.
+        class_names: One name per class.
+        ids: Shape `(n,)`, strings such as "Cat/12.jpg", the same on every machine.
+    """
+
+    name: str
+    images: np.ndarray
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+    ids: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __repr__(self) -> str:
+        size = f"{self.images.shape[2]}×{self.images.shape[1]}"
+        names = ", ".join(self.class_names[:4]) + (", ..." if len(self.class_names) > 4 else "")
+        return f"Dataset({self.name!r}, {len(self)} images of {size}, {len(self.class_names)} classes: {names})"
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> "Dataset":
+        """The images at these places, in this order.
+
+        Args:
+            indices: Shape `(m,)`, integers; or booleans of shape `(n,)`.
+        """
+        indices = np.asarray(indices)
+        if indices.size == 0:
+            indices = indices.astype(np.int64)
+        return Dataset(
+            self.name, np.asarray(self.images[indices]), self.labels[indices], self.class_names, self.ids[indices]
+        )
+
+    def per_class(self, n: int, seed: int = 0) -> "Dataset":
+        """As many images of each class, chosen by the seed; with the same seed, fewer are a part of more.
+
+        Args:
+            n: Images per class, at least 1.
+            seed: Another seed chooses others.
+
+        Raises:
+            DatasetError: a class has fewer.
+        """
+        counts = np.bincount(self.labels, minlength=len(self.class_names))
+        if not 1 <= n <= counts.min():
+            scarce = self.class_names[int(counts.argmin())]
+            raise DatasetError(
+                f"{n} images of each class were asked for, and {self.name} has {counts.min()} of {scarce!r}. "
+                f"Ask for 1 to {counts.min()}."
+            )
+        order = np.array(hashed_order(self.ids, f"per class {seed}"))
+        chosen = [order[self.labels[order] == label][:n] for label in range(len(self.class_names))]
+        # One of each class in turn: batches are balanced even where nobody shuffles.
+        return self.take(np.stack(chosen, axis=1).ravel())
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """Three data sets without an image in common, and what became of all files of the archive."""
+
+    train: Dataset
+    val: Dataset
+    test: Dataset
+    manifest: Manifest
+
+
+@dataclass
+class Division:
+    """Places of the images of each part, in a list of ids."""
+
+    train: list[int] = field(default_factory=list)
+    val: list[int] = field(default_factory=list)
+    test: list[int] = field(default_factory=list)
+
+
+def hashed_order(ids: Sequence[str], salt: str) -> list[int]:
+    """The places of `ids` in an order that looks random and depends on nothing but the ids and the salt."""
+    hashes = [hashlib.sha256(f"{salt}\0{name}".encode()).digest() for name in ids]
+    return sorted(range(len(ids)), key=hashes.__getitem__)
+
+
+def divide(
+    ids: Sequence[str],
+    labels: Sequence[int],
+    class_names: Sequence[str],
+    *,
+    seed: int,
+    test_fraction: float,
+    val_fraction: float,
+    max_per_class: int | None = None,
+    official: Mapping[str, str] | None = None,
+) -> Division:
+    """Divides images class by class, so that every part has the classes in the same proportion, to one image.
+
+    Args:
+        ids: Names of the images, each once.
+        labels: Class of each, an index into `class_names`.
+        class_names: For messages.
+        seed: Another seed divides otherwise.
+        test_fraction: Of all images, 0 to 1; each class gives at least one. Without effect on an official split.
+        val_fraction: Likewise; of an official split, the fraction of what is not in its test part.
+        max_per_class: Images of each class to use at all, chosen by the seed; None for all. An official split keeps its
+            proportions.
+        official: For each id "trainval" or "test", where the publisher has fixed the test part.
+
+    Raises:
+        DatasetError: a fraction is out of range, or a class has too few images.
+    """
+    _check_fractions(test_fraction, val_fraction)
+    least = 2 if official else 3
+    if max_per_class is not None and max_per_class < 3:
+        raise DatasetError(
+            f"max_per_class should be at least 3, one image for each of training, validation and test; it is "
+            f"{max_per_class}. None uses all images."
+        )
+    order = hashed_order(ids, f"split {seed}")
+    parts = Division()
+    for label, name in enumerate(class_names):
+        mine = [i for i in order if labels[i] == label]
+        if official:
+            test = [i for i in mine if official[ids[i]] == "test"]
+            rest = [i for i in mine if official[ids[i]] != "test"]
+            test, rest = _cap_official(test, rest, max_per_class)
+            _check_enough(len(rest), least, name, "training and validation")
+            _check_enough(len(test), 1, name, "the official test")
+        else:
+            mine = mine[:max_per_class]
+            _check_enough(len(mine), least, name, "training, validation and test")
+            n_test = min(_share(test_fraction, len(mine)), len(mine) - 2)
+            test, rest = mine[:n_test], mine[n_test:]
+        whole = len(rest) if official else len(mine)
+        n_val = min(_share(val_fraction, whole), len(rest) - 1)
+        parts.test += test
+        parts.val += rest[:n_val]
+        parts.train += rest[n_val:]
+    place = {i: at for at, i in enumerate(order)}  # classes mixed again
+    return Division(*(sorted(part, key=place.__getitem__) for part in (parts.train, parts.val, parts.test)))
+
+
+def make_splits(
+    name: str,
+    manifest: Manifest,
+    parts: Division,
+    ids: Sequence[str],
+    labels: Sequence[int],
+    class_names: Sequence[str],
+    pick: Callable[[np.ndarray], np.ndarray],
+) -> Splits:
+    """The three data sets of a division.
+
+    Args:
+        name: Of the whole.
+        manifest: Of the whole.
+        parts: What `divide` gave.
+        ids: As for `divide`.
+        labels: As for `divide`.
+        class_names: As for `divide`.
+        pick: Gives the images at places of `ids`.
+    """
+    ids, labels = np.array(ids, dtype=str), np.array(labels, np.int64)
+
+    def make(part: str) -> Dataset:
+        places = np.array(getattr(parts, part), np.int64)
+        return Dataset(f"{name} ({part})", pick(places), labels[places], tuple(class_names), ids[places])
+
+    return Splits(make("train"), make("val"), make("test"), manifest)
+
+
+def _check_fractions(test: float, val: float) -> None:
+    if not (0 < test < 1 and 0 < val < 1 and test + val < 1):
+        raise DatasetError(
+            "test_fraction and val_fraction should be above 0 and together below 1, so that something is left to "
+            f"train on; they are {test} and {val}."
+        )
+
+
+def _check_enough(came: int, least: int, class_name: str, purpose: str) -> None:
+    if came < least:
+        raise DatasetError(
+            f"Class {class_name!r} has too few images to split: {came} for {purpose}, and at least {least} are needed. "
+            "Add images to it, leave the class away, or raise max_per_class where it is set."
+        )
+
+
+def _cap_official(test: list[int], rest: list[int], most: int | None) -> tuple[list[int], list[int]]:
+    total = len(test) + len(rest)
+    if most is None or total <= most:
+        return test, rest
+    n_test = min(max(round(most * len(test) / total), 1), most - 2)
+    return test[:n_test], rest[: most - n_test]
+
+
+def _share(fraction: float, n: int) -> int:
+    return max(int(fraction * n + 0.5), 1)

@@ -1,0 +1,194 @@
+"""What a lab's notebook calls: its images, the three best breeds of each, and handing in.
+
+>>> from tlhelpers import lab
+>>> data = lab.load("drawn_pets_breeds", image_size=64)  # doctest: +SKIP
+>>> lab.submit(data, lab.best_three(probabilities))  # doctest: +SKIP
+"""
+
+import csv
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tlhelpers.lab.answers import ShortError
+from tlhelpers.lab.data import LabData, load_public, read_lab_data, resize_images
+from tlhelpers.lab.predictions import COLUMNS, Problem, find_problems
+from tlhelpers.paths import atomic_path
+
+DATA_VARIABLE = "TLHELPERS_LAB_DATA"  # a folder as `lab_data.write_lab_data` writes it
+OUT_VARIABLE = "TLHELPERS_LAB_OUT"  # where predictions go
+TASKS = ("baseline", "features", "fine_tune", "two_heads", "final")
+SPECIES = ("cat", "dog")
+
+
+__all__ = [
+    "LabData", "SubmissionError", "best_three", "damaged_copy", "draw_house", "load", "resize_images", "submit",
+]  # fmt: skip
+
+
+class SubmissionError(ShortError):
+    """Predictions that were not written, since they could not be scored."""
+
+
+def load(dataset: str, *, image_size: int, language: str = "en") -> LabData:
+    """The lab's images: those to learn from, those to choose with, and those to predict.
+
+    Where the grader runs the notebook, its own folder takes the place of the public data set, whatever `dataset` says.
+
+    Args:
+        dataset: "drawn_pets_breeds" (needs no download) or "oxford_pets_breeds".
+        image_size: Side of the images in pixels; what the backbone takes.
+        language: Of the messages of checks and of `submit`, "en" or "es".
+    """
+    folder = os.environ.get(DATA_VARIABLE)
+    if not folder:
+        return load_public(dataset, image_size=image_size, language=language)
+    return read_lab_data(Path(folder), image_size=image_size, language=language)
+
+
+def best_three(probabilities: np.ndarray) -> np.ndarray:
+    """The three most probable classes of each row, the most probable first: shape `(n, 3)`, integers."""
+    return np.argsort(-np.asarray(probabilities), axis=1, kind="stable")[:, :3]
+
+
+def submit(
+    data: LabData,
+    three: np.ndarray | Sequence,
+    species: np.ndarray | Sequence | None = None,
+    *,
+    task: str = "final",
+    ids: Sequence[str] | None = None,
+) -> Path:
+    """Writes the predictions for the hidden images, if they are complete, and says so.
+
+    Args:
+        data: From `load`.
+        three: Shape `(n, 3)`: for each hidden image three different breeds, the most probable first, as names or as
+            indices into `data.class_names`.
+        species: Shape `(n,)`: "cat" or "dog", or 0 or 1; None where the task does not ask for it.
+        task: One of `TASKS`; "final" writes `predictions.csv`, another `predictions_TASK.csv`.
+        ids: Shape `(n,)`: the image of each row; None where the rows are in the order of `data.hidden`.
+
+    Returns:
+        The file. It is written beside its place and renamed, so a file that is there is whole.
+
+    Raises:
+        SubmissionError: Nothing was written; the message says what is wrong and how to mend it.
+    """
+    file = "predictions.csv" if task == "final" else f"predictions_{task}.csv"
+    ids = [str(name) for name in (data.hidden.ids if ids is None else ids)]
+    problems = [_unknown_task(task)] if task not in TASKS else _wrong_shapes(data, three, species, ids)
+    rows: list[dict[str, str]] = []
+    if not problems:
+        rows = _make_rows(data, three, species, ids)
+        problems = find_problems(rows, data.hidden.ids.tolist(), {"breeds": data.class_names})
+    if problems:
+        head = {"en": f"{file} was not written:", "es": f"No se ha escrito {file}:"}[data.language]
+        raise SubmissionError("\n".join([head, *(f"- {problem.text(data.language)}" for problem in problems)]))
+    path = Path(os.environ.get(OUT_VARIABLE) or ".") / file
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as table:
+        writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    with_species = {"en": " and a species", "es": " y una especie"}[data.language] if species is not None else ""
+    print(
+        {
+            "en": f"✓ {file} is complete: {len(rows)} images, three breeds{with_species} for each.",
+            "es": f"✓ {file} está completo: {len(rows)} imágenes, con tres razas{with_species} para cada una.",
+        }[data.language]
+    )
+    return path
+
+
+def _unknown_task(task: str) -> Problem:
+    known = ", ".join(TASKS)
+    return Problem(f"expected task among {known}, came {task!r}", f"se esperaba task entre {known} y llegó {task!r}")
+
+
+def _wrong_shapes(data: LabData, three, species, ids: Sequence[str]) -> list[Problem]:
+    """What keeps rows from being made at all; at most one problem for the breeds and one for the species."""
+    three = np.asarray(three)
+    found = [_wrong_breeds_array(data, three, len(ids))]
+    if species is not None:
+        species = np.asarray(species)
+        if species.shape != (len(ids),):
+            en = f"expected one species an image, shape ({len(ids)},), came shape {species.shape}"
+            es = f"se esperaba una especie por imagen, de forma ({len(ids)},), y llegó {species.shape}"
+            found.append(Problem(en, es))
+        elif species.dtype.kind not in "US" and not np.isin(species, (0, 1)).all():
+            en = 'expected species as "cat" and "dog", or as 0 and 1; for probabilities take .argmax(1)'
+            es = 'se esperaban las especies como "cat" y "dog", o como 0 y 1; con probabilidades, use .argmax(1)'
+            found.append(Problem(en, es))
+    return [problem for problem in found if problem]
+
+
+def _wrong_breeds_array(data: LabData, three: np.ndarray, n: int) -> Problem | None:
+    if three.dtype.kind == "f" and np.isnan(three).any():
+        return Problem(
+            f"{np.isnan(three).sum()} values are not a number (NaN). Did the training diverge? Try a lower learning "
+            "rate",
+            f"hay {np.isnan(three).sum()} valores que no son números (NaN). ¿Divergió el entrenamiento? Pruebe con una "
+            "tasa de aprendizaje menor",
+        )
+    if three.ndim == 2 and three.shape[1] == data.num_classes and data.num_classes != 3:
+        return Problem(
+            "these look like probabilities; give the three most probable breeds: lab.best_three(probabilities)",
+            "parecen probabilidades; entregue las tres razas más probables: lab.best_three(probabilities)",
+        )
+    if three.ndim != 2 or three.shape[1] != 3:
+        return Problem(
+            f"expected three breeds an image, shape ({n}, 3), came shape {three.shape}",
+            f"se esperaban tres razas por imagen, de forma ({n}, 3), y llegó {three.shape}",
+        )
+    if len(three) != n:
+        return Problem(
+            f"there are {n} images to predict, and {len(three)} rows came. Predict data.hidden.images",
+            f"hay que predecir {n} imágenes y llegaron {len(three)} filas. Prediga data.hidden.images",
+        )
+    if three.dtype.kind not in "USOiu" or (
+        three.dtype.kind in "iu" and (three.min() < 0 or three.max() >= data.num_classes)
+    ):
+        last = data.num_classes - 1
+        return Problem(
+            f"expected breeds as names, or as whole numbers from 0 to {last}, came {three.dtype} such as {three[0]}",
+            f"se esperaban nombres de razas o números enteros de 0 a {last} y llegó {three.dtype}, como {three[0]}",
+        )
+    return None
+
+
+def _make_rows(data: LabData, three, species, ids: Sequence[str]) -> list[dict[str, str]]:
+    three = np.asarray(three)
+    named = [[data.class_names[k] for k in row] for row in three] if three.dtype.kind in "iu" else three.tolist()
+    kinds = [""] * len(ids) if species is None else np.asarray(species).tolist()
+    kinds = [kind if isinstance(kind, str) else SPECIES[int(kind)] for kind in kinds]
+    lines = zip(ids, named, kinds, strict=True)
+    return [dict(zip(COLUMNS, (name, *map(str, breeds), kind), strict=True)) for name, breeds, kind in lines]
+
+
+def damaged_copy(images: np.ndarray, seed: int = 0) -> np.ndarray:
+    """A copy of images, shape `(n, size, size, 3)` uint8, in which some are of one colour and some repeat another."""
+    rng, images = np.random.default_rng(seed), np.array(images)
+    places = rng.permutation(len(images))
+    count = max(2, len(images) // 12)
+    for blank in places[:count]:
+        images[blank] = rng.integers(0, 256, 3)
+    for one, other in places[count : 3 * count].reshape(-1, 2):
+        images[max(one, other)] = images[min(one, other)]
+    return images
+
+
+def draw_house(size: int) -> np.ndarray:
+    """A picture of another kind, not a pet: shape `(size, size, 3)` uint8."""
+    from PIL import Image, ImageDraw
+
+    image = Image.new("RGB", (224, 224), (150, 190, 220))
+    pen = ImageDraw.Draw(image)
+    pen.rectangle((0, 150, 224, 224), (96, 130, 70))
+    pen.rectangle((52, 96, 172, 186), (214, 184, 140))
+    pen.polygon([(38, 98), (112, 36), (186, 98)], (150, 62, 48))
+    pen.rectangle((98, 132, 126, 186), (92, 58, 36))
+    for left in (64, 138):
+        pen.rectangle((left, 112, left + 24, 136), (226, 236, 244), (92, 58, 36), 3)
+    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))

@@ -1,0 +1,135 @@
+"""How checks call, compare and speak: in the learner's language, with an example, and without a long traceback."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tlhelpers.errors import TlhelpersError
+from tlhelpers.lab.data import LabData
+
+ROUNDING = 1e-3  # how far sums of probabilities may be from 1, and fractions from the right answer
+
+
+class ShortError(TlhelpersError):
+    """An error for learners: a notebook shows its message and not the way to it."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+class CheckFailedError(ShortError):
+    """A check found something to mend."""
+
+
+def val_accuracy(data: LabData, probabilities: np.ndarray, labels: np.ndarray | None = None, classes: int = 0) -> float:
+    """Accuracy of probabilities on the validation images, as a fraction; of other `labels` and `classes` where given.
+
+    Raises:
+        CheckFailedError: They are no probabilities of these images.
+    """
+    labels = data.val.labels if labels is None else labels
+    check_probabilities(data, probabilities, len(labels), classes or data.num_classes)
+    return float(np.mean(np.argmax(probabilities, 1) == labels))
+
+
+def check_probabilities(data: LabData, probabilities: np.ndarray, n: int, classes: int) -> None:
+    """Refuses what is not `n` rows of probabilities of `classes` classes.
+
+    Raises:
+        CheckFailedError: Another shape, NaN, or rows that do not sum to 1.
+    """
+    values = np.asarray(probabilities)
+    if values.shape != (n, classes):
+        fail(
+            data,
+            f"Expected probabilities of shape ({n}, {classes}), a row an image and a column a class; came "
+            f"{values.shape}.",
+            f"Se esperaban probabilidades de forma ({n}, {classes}), una fila por imagen y una columna por clase; "
+            f"llegaron de forma {values.shape}.",
+        )
+    if not np.isfinite(values).all():
+        fail(
+            data,
+            "Some probabilities are not a number (NaN). Did the training diverge? Try a lower learning rate.",
+            "Algunas probabilidades no son números (NaN). ¿Divergió el entrenamiento? Pruebe con una tasa de "
+            "aprendizaje menor.",
+        )
+    if values.min() < -ROUNDING or np.abs(values.sum(1) - 1).max() > ROUNDING:
+        fail(
+            data,
+            "The rows do not sum to 1. These may be logits, the scores before the softmax: use predict_proba.",
+            "Las filas no suman 1. Quizá sean logits, las puntuaciones antes de la softmax: use predict_proba.",
+        )
+
+
+def is_chance(data: LabData, value: float) -> bool:
+    """Within two standard deviations of what guessing gives on so many validation images."""
+    chance = 1 / data.num_classes
+    return value <= chance + 2 * np.sqrt(chance * (1 - chance) / len(data.val))
+
+
+def call(data: LabData, function: Callable, *arguments) -> object:
+    """What a learner's function returns.
+
+    Raises:
+        CheckFailedError: It returns nothing.
+    """
+    came = function(*arguments)
+    if came is None:
+        name = getattr(function, "__name__", "the function")
+        fail(
+            data,
+            f"{name} gave nothing back (None). Does it end with return?",
+            f"{name} no ha devuelto nada (None). ¿Termina con return?",
+        )
+    return came
+
+
+def expect(data: LabData, shown: str, came: object, wanted: object) -> None:
+    """Compares an answer, number or list, with the right one; `shown` is the call as a learner would write it.
+
+    Raises:
+        CheckFailedError: They differ.
+    """
+    try:
+        same = np.shape(came) == np.shape(wanted) and np.allclose(came, wanted, atol=ROUNDING)
+    except (TypeError, ValueError):  # not numbers
+        same = False
+    if not same:
+        expect_failed(data, shown, came, wanted)
+
+
+def expect_failed(data: LabData, shown: str, came: object, wanted: object) -> None:
+    """Says what a call should have given.
+
+    Raises:
+        CheckFailedError: Always.
+    """
+    en = f"{shown} should give {short(wanted)}, and gave {short(came)}."
+    fail(data, en, f"{shown} debería dar {short(wanted)} y dio {short(came)}.")
+
+
+def short(value: object) -> str:
+    """A value as a message shows it, at most a line long."""
+    value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return text if len(text) < 100 else text[:100] + "…"
+
+
+def in_language(data: LabData, en: str, es: str) -> str:
+    """The text in the learner's language."""
+    return {"en": en, "es": es}[data.language]
+
+
+def say(data: LabData, en: str, es: str) -> None:
+    """Prints that a check has passed."""
+    print("✓", in_language(data, en, es))
+
+
+def fail(data: LabData, en: str, es: str) -> None:
+    """Ends a check.
+
+    Raises:
+        CheckFailedError: Always, with the text in the learner's language.
+    """
+    raise CheckFailedError("✗ " + in_language(data, en, es))

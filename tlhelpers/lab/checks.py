@@ -1,0 +1,272 @@
+"""Visible checks of the lab, one a task: they say at once what is wrong, in words a beginner understands.
+
+They teach and decide no grade: a grader scores predictions on images that nobody has seen. They know no label
+that the learner does not have. Small examples are made here, so that the message can show them.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from tlhelpers.lab.answers import (
+    CheckFailedError,
+    call,
+    check_probabilities,
+    expect,
+    expect_failed,
+    fail,
+    in_language,
+    is_chance,
+    say,
+    short,
+    val_accuracy,
+)
+from tlhelpers.lab.data import LabData
+from tlhelpers.lab.predictions import PredictionsError, find_problems, parse_predictions
+from tlhelpers.legacy.classifiers import ParameterCount
+from tlhelpers.legacy.training import History
+
+__all__ = ["CheckFailedError"]
+
+
+def check_balance(data: LabData, class_balance: Callable) -> None:
+    """Task 1: how many images of each breed."""
+    came = call(data, class_balance, np.array([0, 0, 2]), 4)
+    shown = "class_balance(np.array([0, 0, 2]), 4)"
+    if len(np.ravel(came)) == 3:
+        fail(
+            data,
+            f"{shown} gave {short(came)}: class 3 has no image and should be there with 0. Look at the argument "
+            "minlength of np.bincount.",
+            f"{shown} dio {short(came)}: la clase 3 no tiene imágenes y debería figurar con un 0. Mire el argumento "
+            "minlength de np.bincount.",
+        )
+    expect(data, shown, came, [2, 0, 1, 0])
+    counts = np.ravel(call(data, class_balance, data.train.labels, data.num_classes))
+    low, high = int(counts.min()), int(counts.max())
+    say(
+        data,
+        f"{len(counts)} breeds; training images of each: at least {low}, at most {high}",
+        f"{len(counts)} razas; imágenes de entrenamiento de cada una: {low} como mínimo y {high} como máximo",
+    )
+
+
+def check_defects(data: LabData, find_defects: Callable) -> None:
+    """Task 1: images of one colour, and copies of an earlier one."""
+    images = np.array(data.train.images[:6])
+    images[1], images[4] = (200, 30, 90), images[2]
+    images[5] = images[3]
+    images[5, 0, 0, 0] ^= 1
+    found = {int(i) for i in np.ravel(call(data, find_defects, images))}
+    wrong = (
+        (1 not in found, "image 1 is of one colour all over, and was not found",
+         "la imagen 1 es de un solo color y no se ha encontrado"),
+        (2 in found, "image 2 is the first of two equal ones: keep the first, leave out the later one",
+         "la imagen 2 es la primera de dos iguales: conserve la primera y descarte la posterior"),
+        (4 not in found, "image 4 is a copy of image 2, and was not found",
+         "la imagen 4 es una copia de la imagen 2 y no se ha encontrado"),
+        (5 in found, "image 5 is like image 3 but for one value: it is no copy",
+         "la imagen 5 difiere de la 3 en un valor: no es una copia"),
+        (bool(found - {1, 2, 4, 5}), f"sound images were left out: {sorted(found - {1, 2, 4, 5})}",
+         f"se han descartado imágenes sanas: {sorted(found - {1, 2, 4, 5})}"),
+    )  # fmt: skip
+    for happened, en, es in wrong:
+        if happened:
+            fail(data, f"In a small example {en}.", f"En un ejemplo pequeño, {es}.")
+    say(data, "both kinds of defects are found", "se encuentran los dos tipos de defectos")
+
+
+def check_baseline(data: LabData, history: History, probabilities: np.ndarray) -> None:
+    """Task 2: has the network from scratch learnt anything?"""
+    value = val_accuracy(data, probabilities)
+    if min(history.loss) > 0.98 * np.log(data.num_classes):
+        fail(
+            data,
+            f"The training loss stays at {min(history.loss):.2f}, which is what guessing gives "
+            f"(ln {data.num_classes} = {np.log(data.num_classes):.2f}). Is all of the network unfrozen? Is the "
+            "learning rate about 1e-3? Are there at least a few epochs?",
+            f"La pérdida de entrenamiento se queda en {min(history.loss):.2f}, lo mismo que respondiendo al azar "
+            f"(ln {data.num_classes} = {np.log(data.num_classes):.2f}). ¿Está toda la red descongelada? ¿Es la tasa de "
+            "aprendizaje de alrededor de 1e-3? ¿Hay al menos unas cuantas épocas?",
+        )
+    if is_chance(data, value):
+        note = in_language(
+            data,
+            "Note: on the validation images this is no better than guessing. With very few photos that happens.",
+            "Nota: con las imágenes de validación no es mejor que el azar. Con muy pocas fotos por raza es normal.",
+        )
+        print(note)
+    say(data, f"from scratch: {value:.1%} on validation", f"desde cero: {value:.1%} en validación")
+
+
+def check_features(
+    data: LabData, features: np.ndarray, feature_size: int, counts: ParameterCount, probabilities: np.ndarray
+) -> None:
+    """Task 3: the features' shape, the frozen backbone, and what the head reaches."""
+    wanted = (len(data.train), feature_size)
+    if np.shape(features) != wanted:
+        fail(
+            data,
+            f"train_features should have the shape {wanted}, a row an image, and has {np.shape(features)}. Give "
+            "extract_features all of data.train.images.",
+            f"train_features debería tener la forma {wanted}, una fila por imagen, y tiene {np.shape(features)}. Pase "
+            "a extract_features todas las imágenes de data.train.images.",
+        )
+    head = (feature_size + 1) * data.num_classes
+    if counts.trainable > head:
+        fail(
+            data,
+            f"{counts.trainable:,} parameters would be trained; the head has only {head:,}. The backbone is not "
+            "frozen: call freeze(classifier).",
+            f"Se entrenarían {counts.trainable:,} parámetros y la cabeza solo tiene {head:,}. La red base no está "
+            "congelada: llame a freeze(classifier).",
+        )
+    _above_chance(data, probabilities, "frozen features", "características congeladas")
+
+
+def check_fine_tune(
+    data: LabData, head_size: int, counts: ParameterCount, before: np.ndarray, probabilities: np.ndarray
+) -> None:
+    """Task 4: something of the backbone trains, and it has not forgotten what it knew."""
+    if counts.trainable <= head_size:
+        fail(
+            data,
+            "Only the head was trained: this is not fine-tuning yet. Call unfreeze(model, from_layer=...) before fit.",
+            "Solo se ha entrenado la cabeza: todavía no es un ajuste fino. Llame a unfreeze(model, from_layer=...) "
+            "antes de fit.",
+        )
+    was, value = val_accuracy(data, before), val_accuracy(data, probabilities)
+    if value < was - 0.1:
+        fail(
+            data,
+            f"Validation accuracy fell from {was:.1%} to {value:.1%}: the backbone is forgetting. Start from the "
+            "trained head of task 3, and try a learning rate ten times lower.",
+            f"La exactitud de validación bajó de {was:.1%} a {value:.1%}: la red está olvidando. Parta de la cabeza "
+            "entrenada en la tarea 3 y pruebe con una tasa de aprendizaje diez veces menor.",
+        )
+    say(
+        data,
+        f"frozen {was:.1%}, fine-tuned {value:.1%} on validation",
+        f"congelada {was:.1%}, con ajuste fino {value:.1%} en validación",
+    )
+
+
+def check_top_k(data: LabData, top_k_accuracy: Callable) -> None:
+    """Task 5: top-k accuracy on three rows."""
+    labels, rows = np.array([0, 1, 2]), np.array([[0.6, 0.3, 0.1], [0.5, 0.3, 0.2], [0.5, 0.3, 0.2]])
+    for k, answer in ((1, 1 / 3), (2, 2 / 3), (3, 1.0)):
+        shown = f"top_k_accuracy({labels.tolist()}, {rows.tolist()}, {k})"
+        expect(data, shown, call(data, top_k_accuracy, labels, rows, k), answer)
+    say(data, "top-k accuracy is right", "la exactitud top-k es correcta")
+
+
+def check_macro(data: LabData, macro_accuracy: Callable) -> None:
+    """Task 5: a rare class counts as much as a frequent one."""
+    labels, predicted = np.array([0, 0, 0, 1]), np.array([0, 0, 0, 0])
+    shown = f"macro_accuracy({labels.tolist()}, {predicted.tolist()}, 3)"
+    came = call(data, macro_accuracy, labels, predicted, 3)
+    hints = {
+        0.75: ("That is the share of all images; take each class's own share first, then their mean",
+               "Es la proporción de todas las imágenes; calcule antes la de cada clase y luego la media"),
+        1 / 3: ("Class 2 has no image: leave it out of the mean",
+                "La clase 2 no tiene imágenes: exclúyala de la media"),
+    }  # fmt: skip
+    for value, (en, es) in hints.items():
+        if np.ndim(came) == 0 and np.isclose(came, value):
+            fail(data, f"{shown} gave {short(came)}. {en}.", f"{shown} dio {short(came)}. {es}.")
+    expect(data, shown, came, 0.5)
+    say(data, "macro accuracy is right", "la exactitud macro es correcta")
+
+
+def check_confused(data: LabData, most_confused: Callable) -> None:
+    """Task 5: the pair of breeds that is confused most often."""
+    labels, predicted = np.array([0, 0, 1, 1, 1, 2, 2, 2]), np.array([0, 0, 2, 2, 1, 2, 1, 2])
+    came = np.ravel(call(data, most_confused, labels, predicted, 3)).tolist()
+    shown = f"most_confused({labels.tolist()}, {predicted.tolist()}, 3)"
+    if came[:2] in ([0, 0], [1, 1], [2, 2]):
+        fail(
+            data,
+            f"{shown} gave {short(came)}: that is the diagonal, where answers are right. Set it to 0 first.",
+            f"{shown} dio {short(came)}: es la diagonal, donde se acierta. Póngala antes a 0.",
+        )
+    expect(data, shown, came, [1, 2, 2])
+    say(data, "the most confused pair is right", "el par más confundido es correcto")
+
+
+def check_interval(data: LabData, accuracy_interval: Callable) -> None:
+    """Task 5: Wilson's interval, also at the ends."""
+    for right, total, low, high in ((8, 10, 0.4902, 0.9433), (10, 10, 0.7225, 1.0)):
+        came = call(data, accuracy_interval, right, total)
+        expect(data, f"accuracy_interval({right}, {total})", np.ravel(came), [low, high])
+    say(data, "the interval is right", "el intervalo es correcto")
+
+
+def check_two_heads(data: LabData, breeds: np.ndarray, species: np.ndarray) -> None:
+    """Task 6: two answers an image, and a species head that has learnt."""
+    val_accuracy(data, breeds)
+    value = val_accuracy(data, species, data.species_labels(data.val.labels), 2)
+    most = np.bincount(data.species_labels(data.val.labels)).max() / len(data.val)
+    if value <= most:
+        fail(
+            data,
+            f"The species head reaches {value:.1%}; always saying the more frequent species reaches {most:.1%}. Is its "
+            "loss part of the sum?",
+            f"La cabeza de especie llega al {value:.1%}; decir siempre la especie más frecuente llega al {most:.1%}. "
+            "¿Está su pérdida en la suma?",
+        )
+    say(data, f"species: {value:.1%} on validation", f"especie: {value:.1%} en validación")
+
+
+def check_unsure(data: LabData, name_or_nothing: Callable) -> None:
+    """Task 7: a name where the network is certain enough, else None."""
+    rows, names = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]]), ["cat", "dog"]
+    came = call(data, name_or_nothing, rows, names, 0.7)
+    shown = f"name_or_nothing({rows.tolist()}, {names}, 0.7)"
+    if came is not None and list(came) != ["cat", None, "dog"]:
+        expect_failed(data, shown, came, ["cat", None, "dog"])
+    say(data, "silent where it should be", "calla cuando debe")
+
+
+def check_submission(data: LabData, path: Path) -> None:
+    """Task 8: the file itself, read back as a grader reads it."""
+    try:
+        problems = find_problems(
+            parse_predictions(path.read_text(encoding="utf-8")), data.hidden.ids.tolist(), {"breeds": data.class_names}
+        )
+    except PredictionsError as error:
+        problems = list(error.problems)
+    if problems:
+        fail(data, f"{path.name}: {problems[0].en}.", f"{path.name}: {problems[0].es}.")
+    say(data, f"{path.name} reads back as it should", f"{path.name} se lee correctamente")
+
+
+def check_final(data: LabData, probabilities: np.ndarray) -> None:
+    """Task 8: probabilities for the hidden images, before they are handed in. Nothing is known of their breeds."""
+    check_probabilities(data, probabilities, len(data.hidden), data.num_classes)
+    used = len(np.unique(np.argmax(probabilities, 1)))
+    if used < data.num_classes / 3:
+        fail(
+            data,
+            f"Only {used} of {data.num_classes} breeds were ever answered. Were the images prepared as in training?",
+            f"Solo se han dado como respuesta {used} de las {data.num_classes} razas. ¿Se han preparado las imágenes "
+            "como en el entrenamiento?",
+        )
+    say(
+        data,
+        f"{used} of {data.num_classes} breeds are among the answers",
+        f"{used} de las {data.num_classes} razas están entre las respuestas",
+    )
+
+
+def _above_chance(data: LabData, probabilities: np.ndarray, en: str, es: str) -> None:
+    value = val_accuracy(data, probabilities)
+    if is_chance(data, value):
+        fail(
+            data,
+            f"{value:.1%} on validation is no better than guessing ({1 / data.num_classes:.1%}). Do features and "
+            "labels belong to the same images, in the same order? Is the backbone pretrained?",
+            f"Un {value:.1%} en validación no es mejor que el azar ({1 / data.num_classes:.1%}). ¿Corresponden las "
+            "características y las etiquetas a las mismas imágenes, en el mismo orden? ¿Está preentrenada la red?",
+        )
+    say(data, f"{en}: {value:.1%} on validation", f"{es}: {value:.1%} en validación")
