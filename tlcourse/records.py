@@ -21,8 +21,12 @@ class Result:
     framework: str = ""
 
 
-def collect(notebooks: Iterable[Path]) -> list[Claim]:
+def collect(notebooks: Iterable[Path], asserted: bool = True) -> list[Claim]:
     """All claims in executed notebooks, in their order, also those that failed.
+
+    Args:
+        notebooks: The executed notebooks.
+        asserted: Leave out claims that were shown and not asserted, since their bounds were set for other parameters.
 
     Raises:
         TlhelpersError: A file is no notebook.
@@ -32,7 +36,7 @@ def collect(notebooks: Iterable[Path]) -> list[Claim]:
     for about, record in _records(notebooks, CLAIM_MIME):
         values = {key: value for key, value in record.items() if key in known} | about
         claims.append(Claim(**values | {"value": math.nan if record["value"] is None else record["value"]}))
-    return claims
+    return [claim for claim in claims if claim.asserted or not asserted]
 
 
 def collect_results(notebooks: Iterable[Path]) -> list[Result]:

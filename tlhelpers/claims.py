@@ -7,6 +7,8 @@ of the course read back from executed notebooks.
 import html
 import math
 import numbers
+import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from tlhelpers.errors import ClaimError, UnknownNameError
@@ -33,6 +35,7 @@ class Claim:
     at_least: float | None = None
     at_most: float | None = None
     unit: str = ""
+    asserted: bool = True  # False: with other data than those that the bound was set for
     lesson: str = ""  # the last three are known only where the claim was read from a notebook
     language: str = "en"
     framework: str = ""
@@ -89,7 +92,7 @@ def claim(
         language: `en` or `es`, the language to show.
         unit: What value and bounds are counted in, such as `%`, `s` or `points`.
         asserted: False where a learner put in other data than those that the bound was set for: number and bound are
-            shown side by side, and neither is recorded, nor does the notebook stop.
+            shown side by side, recorded as not asserted, and the notebook goes on.
 
     Raises:
         ClaimError: The value is outside the bounds, or is not finite. The claim was shown and recorded before.
@@ -107,18 +110,37 @@ def claim(
     high = None if at_most is None else _to_float(name, "at_most", at_most)
     if not (-math.inf if low is None else low) <= (math.inf if high is None else high):
         raise ValueError(f"Claim {name!r}: expected at_least <= at_most, came {low} and {high}: no number meets both.")
-    checked = Claim(name, _to_float(name, "value", value), en, es, low, high, unit, language=language)
-    if not asserted:
-        words = WORDS[language]
-        print(f"{checked.sentence} ({words['elsewhere']}: {checked.bound}; {words['here']}: {checked.measured})")
-        return
+    checked = Claim(name, _to_float(name, "value", value), en, es, low, high, unit, asserted, language=language)
     _show(checked)
-    if not checked.passed:
+    if asserted and not checked.passed:
         words = WORDS[language]
         raise ClaimError(
             f"{checked.sentence}\n  {words['measured']} {checked.measured}, {words['expected']} {checked.bound}\n"
             + _meaning(language)
         )
+
+
+def lesson_claims(claims: dict[str, dict], language: str, asserted: bool) -> Callable:
+    """The `claim(name, value)` of a lesson whose sentences and bounds stand in a table beside it.
+
+    Args:
+        claims: For each name the arguments `en`, `es`, `at_least`, `at_most` and `unit` of `claim`.
+        language: `en` or `es`, the language to show.
+        asserted: False where the lesson's parameters are not those that its bounds were set for: as in `claim`. The
+            environment variable `TLHELPERS_CLAIMS=show` has the same effect, for whoever wants to see all numbers.
+
+    Returns:
+        A function of a claim's name and its measured value: a number, or an estimate with `value`, `low` and `high`.
+    """
+    asserted = asserted and os.environ.get("TLHELPERS_CLAIMS") != "show"
+
+    def claim_by_name(name: str, value) -> None:
+        if name not in claims:
+            raise UnknownNameError("claim", name, claims)
+        interval = {end: getattr(value, end) for end in ("low", "high") if hasattr(value, end)}
+        claim(name, getattr(value, "value", value), **claims[name], **interval, language=language, asserted=asserted)
+
+    return claim_by_name
 
 
 def record_result(name: str, **values: str | float | int | bool | None) -> None:
@@ -137,28 +159,40 @@ def record_result(name: str, **values: str | float | int | bool | None) -> None:
         display({RESULT_MIME: {"name": name, "fields": plain}, "text/html": ""}, raw=True)
 
 
-def _show(checked: Claim) -> None:
+def claim_output(checked: Claim) -> dict[str, str | dict]:
+    """What a notebook shows of a claim and keeps of it, by MIME type."""
     words = WORDS[checked.language]
-    mark, verdict = ("✔", words["held"]) if checked.passed else ("✘", words["failed"])
-    numbers_text = f"{words['measured']} {checked.measured}, {words['expected']} {checked.bound}"
-    plain = f"{mark} {checked.sentence} ({verdict}: {numbers_text})"
-    if not _in_notebook():
-        print(plain)
-        return
-    from IPython.display import display
-
     record = asdict(checked) | {"passed": checked.passed}
     for key in ("lesson", "framework"):  # the notebook's metadata say it
         del record[key]
     if not math.isfinite(checked.value):
         record["value"] = None  # JSON has no NaN
+    if not checked.asserted:
+        numbers_text = f"{words['elsewhere']}: {checked.bound}; {words['here']}: {checked.measured}"
+        return {CLAIM_MIME: record, "text/plain": f"{checked.sentence} ({numbers_text})"}
+    mark, verdict = ("✔", words["held"]) if checked.passed else ("✘", words["failed"])
+    numbers_text = f"{words['measured']} {checked.measured}, {words['expected']} {checked.bound}"
     colour, background = ("#1b6e3c", "#eef8f1") if checked.passed else ("#a11616", "#fdf0f0")
     rich = (
         f'<div style="border-left:4px solid {colour};background:{background};color:#1a1a1a;padding:6px 10px">'
         f'<b style="color:{colour}">{mark} {verdict}</b> · {html.escape(checked.sentence)}<br>'
         f'<span style="color:#444">{html.escape(numbers_text)}</span></div>'
     )
-    display({CLAIM_MIME: record, "text/html": rich, "text/plain": plain}, raw=True)
+    return {
+        CLAIM_MIME: record,
+        "text/html": rich,
+        "text/plain": f"{mark} {checked.sentence} ({verdict}: {numbers_text})",
+    }
+
+
+def _show(checked: Claim) -> None:
+    output = claim_output(checked)
+    if _in_notebook():
+        from IPython.display import display
+
+        display(output, raw=True)
+    else:
+        print(output["text/plain"])
 
 
 def _meaning(language: str) -> str:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tlcourse import ledger
 from tlcourse.records import Result, collect, collect_results
-from tlhelpers.claims import CLAIM_MIME, RESULT_MIME, Claim, claim, record_result
+from tlhelpers.claims import CLAIM_MIME, RESULT_MIME, Claim, claim, lesson_claims, record_result
 from tlhelpers.errors import ClaimError, TlhelpersError, UnknownNameError
 
 SENTENCES = {"en": "Transfer needs fewer labels.", "es": "La transferencia necesita menos etiquetas."}
@@ -106,7 +106,7 @@ def run_as_notebook(tmp_path, *sources, language="en", framework="pytorch"):
 def test_claims_and_results_are_found_again_in_an_executed_notebook(tmp_path):
     path = run_as_notebook(
         tmp_path,
-        f"from tlhelpers.claims import claim, record_result\nS = {SENTENCES!r}"
+        f"from tlhelpers.claims import claim, record_result\nS = {SENTENCES!r}",
         "claim('points', 25.5, **S, at_least=25, at_most=100, unit='points', language='es')",
         "claim('broken', 0.2, **S, at_least=0.9)",
         "claim('nothing', float('nan'), **S, at_most=1)",
@@ -129,17 +129,39 @@ def test_claims_and_results_are_found_again_in_an_executed_notebook(tmp_path):
     assert outputs[4][0].data["text/html"] == ""  # nothing to see
 
 
-def test_with_other_data_number_and_bound_are_shown_and_nothing_stops_or_is_recorded(tmp_path):
+def test_with_other_data_number_and_bound_are_shown_and_nothing_stops(tmp_path):
     path = run_as_notebook(
         tmp_path,
-        "from tlhelpers.claims import claim"
+        "from tlhelpers.claims import claim",
         f"claim('points', -2.5, **{SENTENCES!r}, at_least=25, unit='points', language='es', asserted=False)",
     )
     (output,) = nbformat.read(path, 4).cells[1].outputs
-    assert output.text.startswith(SENTENCES["es"])
-    assert "≥ 25 points" in output.text
-    assert "con estos: -2.5 points" in output.text
-    assert collect([path]) == []
+    assert output.data["text/plain"].startswith(SENTENCES["es"])
+    assert "≥ 25 points" in output.data["text/plain"]
+    assert "con estos: -2.5 points" in output.data["text/plain"]
+    assert collect([path]) == []  # no table of what holds has it
+    assert [(claim.name, claim.value) for claim in collect([path], asserted=False)] == [("points", -2.5)]
+
+
+TABLE = {"points": SENTENCES | {"at_least": 25, "unit": "points"}}
+
+
+def test_a_lesson_claims_by_name_what_its_table_says(capsys):
+    lesson_claims(TABLE, "es", asserted=True)("points", 30)
+    assert capsys.readouterr().out == f"✔ {SENTENCES['es']} (se cumple: medido 30 points, esperado ≥ 25 points)\n"
+    with pytest.raises(ClaimError, match="measured 3 points"):
+        lesson_claims(TABLE, "en", asserted=True)("points", 3)
+    with pytest.raises(UnknownNameError, match="Did you mean 'points'"):
+        lesson_claims(TABLE, "en", asserted=True)("point", 3)
+
+
+def test_with_other_parameters_or_when_asked_a_lesson_shows_its_claims_and_asserts_none(capsys, monkeypatch):
+    lesson_claims(TABLE, "en", asserted=False)("points", 3)
+    monkeypatch.setenv("TLHELPERS_CLAIMS", "show")
+    lesson_claims(TABLE, "en", asserted=True)("points", 3)
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == second
+    assert first.endswith("(said of the course's own data: ≥ 25 points; with these: 3 points)")
 
 
 def test_a_result_that_cannot_be_written_down_is_refused():
