@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 from tlcourse.lessons import (
+    FOLDED_TAG,
     FRAMEWORK_NAMES,
     FRAMEWORKS,
     LANGUAGES,
@@ -21,10 +22,15 @@ from tlcourse.lessons import (
     Lesson,
     SourceCell,
     read_lesson,
+    strip_magics,
 )
+from tlcourse.records import claim_of
+from tlcourse.sentences import read_setup, setup_code, strings_in
+from tlhelpers.claims import CLAIM_MIME, claim_output
 from tlhelpers.errors import LessonError
 from tlhelpers.paths import atomic_path
 
+SETUP_TAG = "setup"  # of the cell with a lesson's words and claims, the same in every notebook
 INJECTED_TAG = "injected-parameters"  # papermill's mark for the cell that it puts in
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 NOTEBOOK_METADATA = {
@@ -98,15 +104,11 @@ def make_notebook(lesson: Lesson, language: str, framework: str) -> dict:
     for cell in lesson.cells:
         if not cell.belongs_to(language, framework):
             continue
-        built = {
-            "cell_type": cell.kind,
-            "id": _cell_id(cell, seen),
-            "metadata": _metadata(cell),
-            "source": _fill_in(cell, language, framework).splitlines(keepends=True),
-        }
-        if cell.kind == "code":
-            built |= {"execution_count": None, "outputs": []}
-        cells.append(built)
+        cells.append(_make_cell(cell, _cell_id(cell, seen), _fill_in(cell, language, framework)))
+        if PARAMETERS_TAG in cell.tags and lesson.sentences:
+            setup = SourceCell("code", SETUP_TAG, cell.line, metadata={"tags": [FOLDED_TAG, SETUP_TAG]})
+            text = setup_code(lesson.sentences, language, framework, lesson.parameters)
+            cells.append(_make_cell(setup, _cell_id(setup, seen), text))
     about = {"framework": framework, "language": language, "lesson": lesson.name}
     return {
         "cells": cells,
@@ -128,12 +130,21 @@ def write_notebook(path: Path, notebook: dict) -> None:
 
 
 def keep_valid_outputs(notebook: dict, old: dict) -> None:
-    """Takes over the outputs of `old`, up to the first code cell that differs: what comes after it may be stale."""
-    before = [cell for cell in _code_cells(old) if INJECTED_TAG not in cell["metadata"].get("tags", [])]
+    """Takes over the outputs of `old`, up to the first code cell that differs: what comes after it may be stale.
+
+    A cell differs too where a word that it names has changed. A claim whose sentence or bound has changed keeps its
+    number and is said anew. Solutions are kept without outputs.
+    """
+    before = [cell for cell in _code_cells(old) if INJECTED_TAG not in _tags(cell)]
+    changed, claims = set(), {}
     for cell, previous in zip(_code_cells(notebook), before, strict=False):
-        if _text(cell) != _text(previous):
+        if SETUP_TAG in _tags(cell) and SETUP_TAG in _tags(previous):
+            (words, claims), (old_words, _) = read_setup(_text(cell)), read_setup(_text(previous))
+            changed = {name for name in words if words[name] != old_words.get(name)}
+        elif _text(cell) != _text(previous) or (changed and changed & set(strings_in(strip_magics(_text(cell))))):
             break
-        cell["outputs"] = clean_outputs(previous["outputs"])
+        kept = [] if SOLUTION_TAG in _tags(cell) else clean_outputs(previous["outputs"])
+        cell["outputs"] = [_say_anew(output, claims) for output in kept]
         cell["execution_count"] = previous["execution_count"]
 
 
@@ -171,6 +182,19 @@ def clean_outputs(outputs: list[dict]) -> list[dict]:
     return cleaned
 
 
+def _say_anew(output: dict, claims: dict[str, dict]) -> dict:
+    """An output; that of a claim with the sentence, bound and unit that it has now."""
+    record = output.get("data", {}).get(CLAIM_MIME)
+    if record is None or record["name"] not in claims:
+        return output
+    now = {"at_least": None, "at_most": None} | claims[record["name"]]
+    if all(record[key] == value for key, value in now.items()):
+        return output
+    said = claim_output(claim_of(record | now))
+    said["text/plain"] = said["text/plain"].splitlines(keepends=True)
+    return output | {"data": said}
+
+
 def _build_all(lesson: Lesson, out_folder: Path) -> dict[Path, dict]:
     return {
         notebook_path(out_folder, lesson.name, language, framework): make_notebook(lesson, language, framework)
@@ -179,16 +203,29 @@ def _build_all(lesson: Lesson, out_folder: Path) -> dict[Path, dict]:
     }
 
 
+def _make_cell(cell: SourceCell, cell_id: str, text: str) -> dict:
+    built = {
+        "cell_type": cell.kind,
+        "id": cell_id,
+        "metadata": _metadata(cell),
+        "source": text.splitlines(keepends=True),
+    }
+    return built | ({"execution_count": None, "outputs": []} if cell.kind == "code" else {})
+
+
 def _metadata(cell: SourceCell) -> dict:
-    """A cell's metadata; the code of a solution starts folded, so that learners meet the exercise first."""
-    if SOLUTION_TAG in cell.tags and cell.kind == "code":
-        return cell.metadata | {"jupyter": {"source_hidden": True} | cell.metadata.get("jupyter", {})}
+    """A cell's metadata; a solution starts folded, also what it prints, so that learners meet the exercise first."""
+    hidden = {"source_hidden": True, "outputs_hidden": True} if SOLUTION_TAG in cell.tags else {"source_hidden": True}
+    if cell.kind == "code" and {SOLUTION_TAG, FOLDED_TAG} & set(cell.tags):
+        return cell.metadata | {"jupyter": hidden | cell.metadata.get("jupyter", {})}
     return cell.metadata
 
 
 def _cell_id(cell: SourceCell, seen: Counter[str]) -> str:
     """From the source before anything is filled in, so that a shared cell has one id in all four notebooks."""
-    digest = hashlib.sha256(f"{cell.kind}\n{cell.source}".encode()).hexdigest()[:12]
+    shown = " ".join(tool.name for tool in cell.tools)
+    text = "\n".join(filter(None, (cell.kind, shown, cell.source))) if shown else f"{cell.kind}\n{cell.source}"
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     seen[digest] += 1
     return digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
 
@@ -199,7 +236,7 @@ def _fill_in(cell: SourceCell, language: str, framework: str) -> str:
         return re.sub("|".join(map(re.escape, names)), lambda match: names[match[0]], cell.source)
     if PARAMETERS_TAG in cell.tags:
         return _set_constant("LANGUAGE", language, cell.source)
-    return cell.source if cell.framework else _set_constant("FRAMEWORK", framework, cell.source)
+    return cell.text if cell.framework or cell.tools else _set_constant("FRAMEWORK", framework, cell.source)
 
 
 def _set_constant(name: str, value: str, source: str) -> str:
@@ -239,6 +276,10 @@ def _read(path: Path) -> dict:
 
 def _code_cells(notebook: dict) -> list[dict]:
     return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def _tags(cell: dict) -> list[str]:
+    return cell["metadata"].get("tags", [])
 
 
 def _join(text: str | list[str]) -> str:

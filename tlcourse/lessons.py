@@ -4,16 +4,19 @@ A lesson is a percent script, `notebooks/src/NN_topic.py`. Each cell begins with
 
     # %% [markdown] lang="en"                       prose; its lang="es" partner stands right after or before it
     # %% tags=["parameters"]                        code or prose shared by all notebooks (prose needs a lang)
-    # %% tags=["solution"]                          the answer to an exercise: it runs, but its code starts folded
+    # %% tags=["solution"]                          the answer to an exercise: it runs, and starts folded
+    # %% tags=["folded"]                            code that a learner need not read: it starts folded
     # %% framework="pytorch"                        code of one framework; its partner stands beside it
+    # %% framework="pytorch" shows="tlhelpers.pytorch.training.fit"      the text of tools of the package, then its own
     # %% [markdown] lang="en" framework="pytorch"   prose of both: all four stand together
 
 Exactly one code cell has the tag `parameters`. It holds only lines `NAME = constant`, so that a parameter given to the
 runner replaces a value and nothing else. What the builder puts in:
 
-- `LANGUAGE = "en"` in the parameters cell becomes the notebook's language;
-- a line `FRAMEWORK = "pytorch"` in a shared code cell becomes the notebook's framework (a constant, no parameter: a
-  notebook holds the code of one framework only);
+- beside `NN_topic.py` may stand `NN_topic.yaml`, words and claims in both languages (see `tlcourse.sentences`): then a
+  folded cell after the parameters defines `LANGUAGE`, `FRAMEWORK`, `words` and `claim`;
+- without it, `LANGUAGE = "en"` in the parameters cell becomes the notebook's language, and a line
+  `FRAMEWORK = "pytorch"` in a shared code cell its framework;
 - in prose `{framework}`, `{Framework}` and `{language}` become `pytorch`, `PyTorch` and `en`.
 """
 
@@ -25,13 +28,15 @@ from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
+from tlcourse.sentences import LANGUAGES, Sentences, check_uses, read_sentences
+from tlcourse.toolbox_text import Tool, check_length, in_toolbox, join_texts, read_tool
 from tlhelpers.errors import DataNotFoundError, LessonError, UnknownNameError
 
-LANGUAGES = ("en", "es")
 FRAMEWORKS = ("pytorch", "tensorflow")
 FRAMEWORK_NAMES = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}
 PARAMETERS_TAG = "parameters"
-SOLUTION_TAG = "solution"  # of the answer to an exercise: runs like all code, and starts folded
+SOLUTION_TAG = "solution"  # of the answer to an exercise: runs, starts folded, and is kept without outputs
+FOLDED_TAG = "folded"  # of code that starts folded
 
 LESSON_NAME = re.compile(r"\d\d_[a-z0-9]+(_[a-z0-9]+)*")
 PASSED_ON = ("tags", "slideshow", "jupyter")  # cell metadata that the notebooks get as they are
@@ -48,6 +53,12 @@ class SourceCell:
     lang: str | None = None
     framework: str | None = None
     metadata: dict = field(default_factory=dict)
+    tools: tuple[Tool, ...] = ()  # what a cell with shows="..." shows
+
+    @property
+    def text(self) -> str:
+        """What the notebook's cell holds: the text of its tools, then its own."""
+        return join_texts(list(self.tools), self.source) if self.tools else self.source
 
     @property
     def tags(self) -> list[str]:
@@ -66,6 +77,13 @@ class Lesson:
     name: str
     path: Path
     cells: tuple[SourceCell, ...]
+    sentences: Sentences | None = None  # of the YAML file beside it
+
+    @property
+    def parameters(self) -> dict:
+        """The default values of its parameters, by name."""
+        (cell,) = (cell for cell in self.cells if PARAMETERS_TAG in cell.tags)
+        return {line.targets[0].id: ast.literal_eval(line.value) for line in ast.parse(cell.source).body}
 
 
 def find_notebooks(start: Path | None = None) -> Path:
@@ -132,22 +150,26 @@ def read_lesson(path: Path) -> Lesson:
         raise LessonError(f"{path}: expected a lesson's source, and there is no such file.") from None
     except UnicodeDecodeError as error:
         raise LessonError(f"{path}: expected UTF-8 text, and {error}. Save the file as UTF-8.") from None
-    return Lesson(name, path, read_cells(path, text))
+    sentences = read_sentences(path.with_suffix(".yaml"))
+    return Lesson(name, path, read_cells(path, text, sentences), sentences)
 
 
-def read_cells(path: Path, text: str) -> tuple[SourceCell, ...]:
+def read_cells(path: Path, text: str, sentences: Sentences | None = None) -> tuple[SourceCell, ...]:
     """The checked cells of a source in the form that this module describes.
 
     Args:
         path: Where the text comes from, for messages.
         text: The percent script.
+        sentences: Its words and claims, if they stand in a file beside it.
 
     Raises:
         LessonError: The source is refused.
     """
     cells = tuple(_split_cells(path, text))
     _check_partners(path, cells)
-    _check_parameters(path, cells)
+    _check_parameters(path, cells, own_language=sentences is None)
+    if sentences:
+        check_uses(sentences, [(cell.line, strip_magics(cell.source)) for cell in cells if cell.kind == "code"])
     return cells
 
 
@@ -183,8 +205,8 @@ def _split_cells(path: Path, text: str) -> Iterator[SourceCell]:
 def _check_cell(path: Path, line: int, cell) -> SourceCell:
     metadata = {key: value for key, value in cell.metadata.items() if key not in JUPYTEXT_OWN}
     for key in metadata:
-        _check_choice(path, line, "cell metadata", key, ("lang", "framework", *PASSED_ON))
-    lang, framework = metadata.pop("lang", None), metadata.pop("framework", None)
+        _check_choice(path, line, "cell metadata", key, ("lang", "framework", "shows", *PASSED_ON))
+    lang, framework, shows = (metadata.pop(key, None) for key in ("lang", "framework", "shows"))
     if lang is not None:
         _check_choice(path, line, "lang", lang, LANGUAGES)
     if framework is not None:
@@ -205,7 +227,28 @@ def _check_cell(path: Path, line: int, cell) -> SourceCell:
         )
     if cell.cell_type == "code":
         _check_code(path, line, cell.source)
-    return SourceCell(cell.cell_type, cell.source, line, lang, framework, metadata)
+    tools = () if shows is None else _read_tools(path, line, shows, cell.cell_type, framework, FOLDED_TAG in tags)
+    return SourceCell(cell.cell_type, cell.source, line, lang, framework, metadata, tools)
+
+
+def _read_tools(path: Path, line: int, shows, kind: str, framework: str | None, folded: bool) -> tuple[Tool, ...]:
+    """The tools that a cell shows, of its own framework or of none."""
+    names = shows.replace(",", " ").split() if isinstance(shows, str) else []
+    if kind != "code" or not names:
+        raise _fail(path, line, f'expected shows="tlhelpers.metrics.NAME" on a code cell, came {shows!r} ({kind}).')
+    try:
+        tools = tuple(read_tool(name) for name in names)
+        for tool in tools:
+            check_length(tool, folded)
+    except LessonError as error:
+        raise _fail(path, line, str(error)) from None
+    for tool in tools:
+        if in_toolbox(tool.name) and not tool.name.startswith(f"tlhelpers.{framework}."):
+            wanted = tool.name.split(".")[1]
+            raise _fail(
+                path, line, f'expected framework="{wanted}" on a cell that shows {tool.name}, came {framework}.'
+            )
+    return tools
 
 
 def _check_choice(path: Path, line: int, kind: str, value, known: tuple[str, ...]) -> None:
@@ -267,7 +310,7 @@ def _marks(lang: str | None, framework: str | None) -> str:
     return " ".join(marks) or "no mark"
 
 
-def _check_parameters(path: Path, cells: tuple[SourceCell, ...]) -> None:
+def _check_parameters(path: Path, cells: tuple[SourceCell, ...], own_language: bool) -> None:
     found = [cell for cell in cells if PARAMETERS_TAG in cell.tags]
     if len(found) != 1 or found[0].kind != "code" or found[0].framework:
         lines = ", ".join(str(cell.line) for cell in found) or "none"
@@ -291,5 +334,12 @@ def _check_parameters(path: Path, cells: tuple[SourceCell, ...]) -> None:
                 "expected only NAME = constant in the parameters cell, came "
                 f"{ast.unparse(statement)!r}. Move it into the next cell.",
             ) from None
-    if "LANGUAGE" not in names:
+    if not own_language and "LANGUAGE" in names:
+        raise _fail(
+            path,
+            cell.line,
+            f"expected no LANGUAGE in the parameters, since the folded cell of {path.stem}.yaml sets it, came one. "
+            "Take it away.",
+        )
+    if own_language and "LANGUAGE" not in names:
         raise _fail(path, cell.line, 'expected LANGUAGE = "en" in the parameters cell, came none. Add it.')

@@ -31,12 +31,15 @@ def collect(notebooks: Iterable[Path], asserted: bool = True) -> list[Claim]:
     Raises:
         TlhelpersError: A file is no notebook.
     """
-    known = {field.name for field in fields(Claim)}
-    claims = []
-    for about, record in _records(notebooks, CLAIM_MIME):
-        values = {key: value for key, value in record.items() if key in known} | about
-        claims.append(Claim(**values | {"value": math.nan if record["value"] is None else record["value"]}))
+    claims = [claim_of(record | about) for about, record in _records(notebooks, CLAIM_MIME)]
     return [claim for claim in claims if claim.asserted or not asserted]
+
+
+def claim_of(record: dict) -> Claim:
+    """The claim that a notebook's record is of."""
+    known = {field.name for field in fields(Claim)}
+    values = {key: value for key, value in record.items() if key in known}
+    return Claim(**values | {"value": math.nan if record["value"] is None else record["value"]})
 
 
 def collect_results(notebooks: Iterable[Path]) -> list[Result]:

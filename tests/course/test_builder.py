@@ -156,7 +156,7 @@ def test_outputs_stay_when_only_prose_changed_and_go_when_asked(lesson, tmp_path
 def test_the_code_of_a_solution_starts_folded(tmp_path):
     source = write(tmp_path, PARAMETERS + '# %%\nanswer = None\n\n# %% tags=["solution"]\nanswer = 42\n')
     *others, solution = code_cells(builder.build(source, tmp_path)[0])
-    assert solution["metadata"] == {"jupyter": {"source_hidden": True}, "tags": ["solution"]}
+    assert solution["metadata"] == {"jupyter": {"outputs_hidden": True, "source_hidden": True}, "tags": ["solution"]}
     assert not any("jupyter" in cell["metadata"] for cell in others)
 
 
