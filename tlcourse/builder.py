@@ -12,6 +12,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from tlcourse.black_boxes import check_black_boxes
+from tlcourse.course_map import Outline, map_table, next_line, read_course
 from tlcourse.lessons import (
     FOLDED_TAG,
     FRAMEWORK_NAMES,
@@ -31,6 +33,7 @@ from tlhelpers.errors import LessonError
 from tlhelpers.paths import atomic_path
 
 SETUP_TAG = "setup"  # of the cell with a lesson's words and claims, the same in every notebook
+MAP = "{map}"  # in prose: a table of the other lessons
 INJECTED_TAG = "injected-parameters"  # papermill's mark for the cell that it puts in
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 NOTEBOOK_METADATA = {
@@ -97,18 +100,31 @@ def check(sources: list[Path], out_folder: Path, whole: bool = True) -> list[str
     return differences
 
 
-def make_notebook(lesson: Lesson, language: str, framework: str) -> dict:
-    """The notebook of one language and framework, without outputs, as `json` writes it."""
+def make_notebook(lesson: Lesson, language: str, framework: str, course: list[Outline]) -> dict:
+    """The notebook of one language and framework, without outputs, as `json` writes it.
+
+    Args:
+        lesson: The lesson.
+        language: `en` or `es`.
+        framework: `pytorch` or `tensorflow`.
+        course: The outlines of all lessons, for the map and the link to the next.
+    """
     seen: Counter[str] = Counter()
     cells = []
     for cell in lesson.cells:
         if not cell.belongs_to(language, framework):
             continue
-        cells.append(_make_cell(cell, _cell_id(cell, seen), _fill_in(cell, language, framework)))
+        text = _fill_in(cell, language, framework)
+        if MAP in text and cell.kind == "markdown":
+            text = text.replace(MAP, _name(map_table(lesson.name, course, language, framework), language, framework))
+        cells.append(_make_cell(cell, _cell_id(cell, seen), text))
         if PARAMETERS_TAG in cell.tags and lesson.sentences:
             setup = SourceCell("code", SETUP_TAG, cell.line, metadata={"tags": [FOLDED_TAG, SETUP_TAG]})
             text = setup_code(lesson.sentences, language, framework, lesson.parameters)
             cells.append(_make_cell(setup, _cell_id(setup, seen), text))
+    if after := next_line(lesson.name, course, language, framework):
+        last = SourceCell("markdown", "next", 0)
+        cells.append(_make_cell(last, _cell_id(last, seen), _name(after, language, framework)))
     about = {"framework": framework, "language": language, "lesson": lesson.name}
     return {
         "cells": cells,
@@ -196,8 +212,10 @@ def _say_anew(output: dict, claims: dict[str, dict]) -> dict:
 
 
 def _build_all(lesson: Lesson, out_folder: Path) -> dict[Path, dict]:
+    course = read_course(lesson.path.parent)
+    check_black_boxes(lesson, course)
     return {
-        notebook_path(out_folder, lesson.name, language, framework): make_notebook(lesson, language, framework)
+        notebook_path(out_folder, lesson.name, language, framework): make_notebook(lesson, language, framework, course)
         for language in LANGUAGES
         for framework in FRAMEWORKS
     }
@@ -232,11 +250,15 @@ def _cell_id(cell: SourceCell, seen: Counter[str]) -> str:
 
 def _fill_in(cell: SourceCell, language: str, framework: str) -> str:
     if cell.kind == "markdown":
-        names = {"{framework}": framework, "{Framework}": FRAMEWORK_NAMES[framework], "{language}": language}
-        return re.sub("|".join(map(re.escape, names)), lambda match: names[match[0]], cell.source)
+        return _name(cell.source, language, framework)
     if PARAMETERS_TAG in cell.tags:
         return _set_constant("LANGUAGE", language, cell.source)
     return cell.text if cell.framework or cell.tools else _set_constant("FRAMEWORK", framework, cell.source)
+
+
+def _name(text: str, language: str, framework: str) -> str:
+    names = {"{framework}": framework, "{Framework}": FRAMEWORK_NAMES[framework], "{language}": language}
+    return re.sub("|".join(map(re.escape, names)), lambda match: names[match[0]], text)
 
 
 def _set_constant(name: str, value: str, source: str) -> str:

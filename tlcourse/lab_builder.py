@@ -20,7 +20,9 @@ from pathlib import Path
 import yaml
 
 from tlcourse import lessons
+from tlcourse.black_boxes import check_black_boxes
 from tlcourse.builder import make_notebook, notebook_path, write_notebook
+from tlcourse.course_map import read_course
 from tlcourse.lessons import FRAMEWORKS, LANGUAGES, Lesson, SourceCell, read_cells
 from tlhelpers.errors import DataNotFoundError, LessonError
 
@@ -103,10 +105,12 @@ def make_notebooks(lab: Path, *, solved: bool) -> dict[Path, dict]:
     lesson = read_source(lab / "src" / f"{NAME}.py")
     definition = _read_definition(lab / DEFINITION)
     _check_tasks(lesson, definition)
+    course = read_course(lab.parent / "notebooks" / "src")
+    check_black_boxes(lesson, course)
     notebooks = {}
     for language in LANGUAGES:
         for framework in FRAMEWORKS:
-            notebook = make_notebook(lesson, language, framework)
+            notebook = make_notebook(lesson, language, framework, course)
             for cell in notebook["cells"]:
                 _finish(cell, definition, language, solved)
             notebooks[notebook_path(lab, NAME, language, framework)] = notebook

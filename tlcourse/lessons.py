@@ -17,7 +17,9 @@ runner replaces a value and nothing else. What the builder puts in:
   folded cell after the parameters defines `LANGUAGE`, `FRAMEWORK`, `words` and `claim`;
 - without it, `LANGUAGE = "en"` in the parameters cell becomes the notebook's language, and a line
   `FRAMEWORK = "pytorch"` in a shared code cell its framework;
-- in prose `{framework}`, `{Framework}` and `{language}` become `pytorch`, `PyTorch` and `en`.
+- in prose `{framework}`, `{Framework}` and `{language}` become `pytorch`, `PyTorch` and `en`;
+- in prose `{map}` becomes a table of the other lessons;
+- a last cell links to the next lesson.
 """
 
 import ast

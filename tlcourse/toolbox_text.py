@@ -135,9 +135,7 @@ def _names_used(text: str, module: str, tree: ast.Module, siblings: set[str]) ->
     imports, inside = _imports(tree), _imports(ast.parse(text))  # a function may import late, inside itself
     used = set(_global_names(symtable.symtable(text, module, "exec")))
     own = {f"{module}.{name}" for name in used & siblings}
-    for name in used & set(imports) | set(inside):
-        if in_toolbox(imports[name]):
-            own |= _attributes(text, name, imports[name]) if _is_module(imports[name]) else {imports[name]}
+    own |= {imports[name] for name in used & set(imports) | set(inside) if in_toolbox(imports[name])}
     return own, {name for name in used & set(imports) if not in_toolbox(imports[name])}
 
 
@@ -152,20 +150,6 @@ def _imports(tree: ast.AST) -> dict[str, str]:
                 root = alias.name.split(".")[0]
                 found[alias.asname or root] = alias.name if alias.asname else root
     return found
-
-
-def _attributes(text: str, name: str, module: str) -> set[str]:
-    """What a text takes from a module that it knows by a name, as `training.fit`."""
-    return {
-        f"{module}.{node.attr}"
-        for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == name
-    }
-
-
-def _is_module(name: str) -> bool:
-    path = PACKAGES.joinpath(*name.split("."))
-    return path.is_dir() or path.with_suffix(".py").is_file()
 
 
 def _global_names(table: symtable.SymbolTable, top: bool = True) -> Iterator[str]:
