@@ -18,8 +18,11 @@ from tqdm.auto import tqdm
 from tlcourse.model_card import model_card
 from tlhelpers.data.tiny_imagenet import load_tiny_imagenet
 from tlhelpers.errors import UnknownNameError
-from tlhelpers.legacy.backbones import EMBEDDED_WIDTHS, IMAGENET
-from tlhelpers.legacy.pytorch.mini_resnet import MiniResNet
+from tlhelpers.pytorch.mini_resnet import MiniResNet
+from tlhelpers.weights import MINI_RESNET_WIDTHS
+
+# Of ImageNet's photos, on a scale of 0 to 255: what the weights' transforms take away, and divide by.
+MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +64,7 @@ RECIPES = {
 
 def _scale(images: np.ndarray) -> torch.Tensor:
     x = torch.from_numpy(images).permute(0, 3, 1, 2).float()
-    return (x - torch.tensor(IMAGENET.mean).view(1, 3, 1, 1)) / torch.tensor(IMAGENET.std).view(1, 3, 1, 1)
+    return (x - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(STD).view(1, 3, 1, 1)
 
 
 def _augment(x: torch.Tensor, phase: Phase, grey_probability: float, rng) -> torch.Tensor:
@@ -85,16 +88,6 @@ def _augment(x: torch.Tensor, phase: Phase, grey_probability: float, rng) -> tor
     grey = per_image(rng.random(n) < grey_probability)
     x = x + grey * (x.mean(1, keepdim=True) - x)
     return x.contiguous(memory_format=torch.channels_last)
-
-
-class _Classifier(nn.Module):
-    def __init__(self, width: int, num_classes: int):
-        super().__init__()
-        self.backbone = MiniResNet(width)
-        self.head = nn.Linear(self.backbone.feature_size, num_classes)
-
-    def forward(self, x):
-        return self.head(self.backbone(x).mean((2, 3)))
 
 
 @torch.inference_mode()
@@ -130,7 +123,7 @@ def pretrain(
     x_val, y_val = load_tiny_imagenet(data, "val")
     names = [line.split("\t") for line in (Path(data) / "classes.tsv").read_text().splitlines()]
 
-    model = _Classifier(EMBEDDED_WIDTHS[name], len(names)).to(device, memory_format=torch.channels_last)
+    model = MiniResNet(len(names), MINI_RESNET_WIDTHS[name]).to(device, memory_format=torch.channels_last)
     runner = torch.compile(model) if compile_model else model
     decayed = [p for p in model.parameters() if p.ndim > 1]
     rest = [p for p in model.parameters() if p.ndim <= 1]
@@ -178,7 +171,7 @@ def pretrain(
         torch.save(state, checkpoint.with_suffix(".tmp"))
         os.replace(checkpoint.with_suffix(".tmp"), checkpoint)
 
-    result = {"name": name, "width": EMBEDDED_WIDTHS[name], "recipe": dataclasses.asdict(recipe),
+    result = {"name": name, "width": MINI_RESNET_WIDTHS[name], "recipe": dataclasses.asdict(recipe),
               "history": history, "val_top1": history[-1]["val_top1"],
               "train_images": len(x_train), "val_images": len(x_val), "classes": names, "torch": torch.__version__,
               "machine": f"{platform.machine()}, {device}, {torch.get_num_threads()} threads"}  # fmt: skip
@@ -187,14 +180,14 @@ def pretrain(
     return result
 
 
-def _save(model: _Classifier, path: Path, result: dict) -> None:
+def _save(model: MiniResNet, path: Path, result: dict) -> None:
     """Convolutions and head as float16, to keep the file small; BatchNorm stays float32, since it is tiny."""
     tensors = {}
     for name, tensor in model.state_dict().items():
         if "num_batches_tracked" in name:
             continue
         kind = torch.float16 if tensor.ndim > 1 else torch.float32
-        tensors[name.removeprefix("backbone.")] = tensor.to("cpu", kind).contiguous()
+        tensors[name] = tensor.to("cpu", kind).contiguous()
     metadata = {"val_top1": str(result["val_top1"]), "classes": json.dumps(result["classes"])}
     save_file(tensors, path.with_suffix(".tmp"), metadata=metadata)
     path.with_suffix(".tmp").chmod(0o644)  # safetensors writes for its owner only

@@ -9,6 +9,7 @@ from safetensors.numpy import load_file
 
 from tlhelpers.drawn_pets import draw_pets
 from tlhelpers.errors import DataNotFoundError
+from tlhelpers.weights import mini_resnet_file
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +40,9 @@ def test_training_leaves_weights_and_a_card_and_goes_on_where_it_stopped(folder,
     assert [epoch["pixels"] for epoch in second["history"]] == [32, 64]
 
     tensors = load_file(tmp_path / "mini_resnet.safetensors")
-    assert tensors["stem.conv.weight"].dtype == np.float16
-    assert tensors["head.weight"].shape == (2, 256)
+    assert tensors["conv1.weight"].dtype == np.float16
+    assert tensors["fc.weight"].shape == (2, 256)
+    assert tensors.keys() == load_file(mini_resnet_file()).keys()
     card = (tmp_path / "mini_resnet.md").read_text(encoding="utf-8")
     assert "64 training photos" in card
     assert "| 1 | 64 | 0.5 | 0 |" in card

@@ -4,15 +4,15 @@ import argparse
 from pathlib import Path
 
 from tlhelpers.errors import DataNotFoundError
-from tlhelpers.legacy.backbones import EMBEDDED_WIDTHS
 from tlhelpers.paths import data_folder
+from tlhelpers.weights import MINI_RESNET_WIDTHS
 
 PHOTOS = "tiny_imagenet"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `tlcourse pretrain`."""
-    parser.add_argument("name", nargs="?", default="mini_resnet", choices=EMBEDDED_WIDTHS, help="%(default)s")
+    parser.add_argument("name", nargs="?", default="mini_resnet", choices=MINI_RESNET_WIDTHS, help="%(default)s")
     parser.add_argument("--data", type=Path, help=f"the folder {PHOTOS}; default: that of TLHELPERS_DATA")
     parser.add_argument(
         "--out", type=Path, default=Path("pretrained"), help="where weights and model card go (%(default)s)"

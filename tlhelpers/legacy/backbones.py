@@ -2,14 +2,14 @@
 
 import functools
 import json
+import re
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
-from tlhelpers.errors import WeightsError
 from tlhelpers.paths import data_folder
+from tlhelpers.weights import mini_resnet_file
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,19 @@ def embedded_weights(name: str = "mini_resnet") -> tuple[dict[str, np.ndarray], 
     """
     from safetensors import safe_open
 
-    with resources.as_file(resources.files("tlhelpers") / "weights" / f"{name}.safetensors") as path:
-        if not path.exists():
-            raise WeightsError(f"expected the embedded weights in {path}, found none; install the package again")
-        with safe_open(path, "numpy") as file:
-            tensors = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
-            metadata = file.metadata()
+    with safe_open(mini_resnet_file(name), "numpy") as file:
+        tensors = {_old_name(name): file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
+        metadata = file.metadata()
     return tensors, {"val_top1": float(metadata["val_top1"]), "classes": json.loads(metadata["classes"])}
+
+
+def _old_name(name: str) -> str:
+    """The name that the old mirrors have for a tensor, from torchvision's, which the file has."""
+    new = (r"^conv1", r"^bn1", r"^layer(\d)\.0", r"downsample\.0", r"downsample\.1", r"^fc")
+    old = ("stem.conv", "stem.bn", r"stage\1", "shortcut.conv", "shortcut.bn", "head")
+    for pattern, replacement in zip(new, old, strict=True):
+        name = re.sub(pattern, replacement, name)
+    return name
 
 
 def first_names(metadata: dict) -> tuple[str, ...]:
