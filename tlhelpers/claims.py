@@ -18,9 +18,11 @@ RESULT_MIME = "application/vnd.tlhelpers.result+json"
 
 WORDS = {
     "en": {"held": "holds", "failed": "does not hold", "measured": "measured", "expected": "expected",
-           "elsewhere": "said of the course's own data", "here": "with these"},
+           "elsewhere": "said of the course's own data", "here": "with these",
+           "interval": "95 % interval {} to {}"},
     "es": {"held": "se cumple", "failed": "no se cumple", "measured": "medido", "expected": "esperado",
-           "elsewhere": "dicho de los datos del curso", "here": "con estos"},
+           "elsewhere": "dicho de los datos del curso", "here": "con estos",
+           "interval": "intervalo del 95 %: de {} a {}"},
 }  # fmt: skip
 
 
@@ -36,6 +38,8 @@ class Claim:
     at_most: float | None = None
     unit: str = ""
     asserted: bool = True  # False: with other data than those that the bound was set for
+    low: float | None = None  # the ends of the value's 95 % interval, where the lesson gives one
+    high: float | None = None
     lesson: str = ""  # the last three are known only where the claim was read from a notebook
     language: str = "en"
     framework: str = ""
@@ -67,6 +71,14 @@ class Claim:
                 break
         return text
 
+    @property
+    def numbers(self) -> str:
+        """The value with its interval where it has one, in the claim's language."""
+        if self.low is None or self.high is None:
+            return self.measured
+        interval = WORDS[self.language]["interval"].format(_number(self.low, ""), _number(self.high, ""))
+        return f"{self.measured} ({interval})"
+
 
 def claim(
     name: str,
@@ -79,6 +91,8 @@ def claim(
     language: str = "en",
     unit: str = "",
     asserted: bool = True,
+    low: float | None = None,
+    high: float | None = None,
 ) -> None:
     """Shows a claim with its measured value, records it, and stops the notebook when it is not met.
 
@@ -92,7 +106,10 @@ def claim(
         language: `en` or `es`, the language to show.
         unit: What value and bounds are counted in, such as `%`, `s` or `points`.
         asserted: False where a learner put in other data than those that the bound was set for: number and bound are
-            shown side by side, recorded as not asserted, and the notebook goes on.
+            shown side by side, recorded as not asserted, and the notebook goes on. The environment variable
+            `TLHELPERS_CLAIMS=show` has the same effect, for whoever wants to see all numbers.
+        low: The lower end of the value's 95 % interval, which is shown and does not decide.
+        high: The upper end.
 
     Raises:
         ClaimError: The value is outside the bounds, or is not finite. The claim was shown and recorded before.
@@ -106,16 +123,20 @@ def claim(
         raise ValueError(f"Expected a name and a sentence in both languages, came name={name!r}, en={en!r}, es={es!r}.")
     if at_least is None and at_most is None:
         raise ValueError(f"Claim {name!r}: expected at_least=, at_most= or both, came neither. A claim needs a bound.")
-    low = None if at_least is None else _to_float(name, "at_least", at_least)
-    high = None if at_most is None else _to_float(name, "at_most", at_most)
-    if not (-math.inf if low is None else low) <= (math.inf if high is None else high):
-        raise ValueError(f"Claim {name!r}: expected at_least <= at_most, came {low} and {high}: no number meets both.")
-    checked = Claim(name, _to_float(name, "value", value), en, es, low, high, unit, asserted, language=language)
+    given = {"at_least": at_least, "at_most": at_most, "low": low, "high": high}
+    given = {key: _to_float(name, key, number) for key, number in given.items() if number is not None}
+    if not given.get("at_least", -math.inf) <= given.get("at_most", math.inf):
+        raise ValueError(
+            f"Claim {name!r}: expected at_least <= at_most, came {at_least} and {at_most}: no number meets both."
+        )
+    asserted = asserted and os.environ.get("TLHELPERS_CLAIMS") != "show"
+    value = _to_float(name, "value", value)
+    checked = Claim(name, value, en, es, **given, unit=unit, asserted=asserted, language=language)
     _show(checked)
     if asserted and not checked.passed:
         words = WORDS[language]
         raise ClaimError(
-            f"{checked.sentence}\n  {words['measured']} {checked.measured}, {words['expected']} {checked.bound}\n"
+            f"{checked.sentence}\n  {words['measured']} {checked.numbers}, {words['expected']} {checked.bound}\n"
             + _meaning(language)
         )
 
@@ -126,13 +147,11 @@ def lesson_claims(claims: dict[str, dict], language: str, asserted: bool) -> Cal
     Args:
         claims: For each name the arguments `en`, `es`, `at_least`, `at_most` and `unit` of `claim`.
         language: `en` or `es`, the language to show.
-        asserted: False where the lesson's parameters are not those that its bounds were set for: as in `claim`. The
-            environment variable `TLHELPERS_CLAIMS=show` has the same effect, for whoever wants to see all numbers.
+        asserted: False where the lesson's parameters are not those that its bounds were set for: as in `claim`.
 
     Returns:
         A function of a claim's name and its measured value: a number, or an estimate with `value`, `low` and `high`.
     """
-    asserted = asserted and os.environ.get("TLHELPERS_CLAIMS") != "show"
 
     def claim_by_name(name: str, value) -> None:
         if name not in claims:
@@ -168,10 +187,10 @@ def claim_output(checked: Claim) -> dict[str, str | dict]:
     if not math.isfinite(checked.value):
         record["value"] = None  # JSON has no NaN
     if not checked.asserted:
-        numbers_text = f"{words['elsewhere']}: {checked.bound}; {words['here']}: {checked.measured}"
+        numbers_text = f"{words['elsewhere']}: {checked.bound}; {words['here']}: {checked.numbers}"
         return {CLAIM_MIME: record, "text/plain": f"{checked.sentence} ({numbers_text})"}
     mark, verdict = ("✔", words["held"]) if checked.passed else ("✘", words["failed"])
-    numbers_text = f"{words['measured']} {checked.measured}, {words['expected']} {checked.bound}"
+    numbers_text = f"{words['measured']} {checked.numbers}, {words['expected']} {checked.bound}"
     colour, background = ("#1b6e3c", "#eef8f1") if checked.passed else ("#a11616", "#fdf0f0")
     rich = (
         f'<div style="border-left:4px solid {colour};background:{background};color:#1a1a1a;padding:6px 10px">'

@@ -15,6 +15,7 @@ from tlcourse import ledger
 from tlcourse.records import Result, collect, collect_results
 from tlhelpers.claims import CLAIM_MIME, RESULT_MIME, Claim, claim, lesson_claims, record_result
 from tlhelpers.errors import ClaimError, TlhelpersError, UnknownNameError
+from tlhelpers.metrics import Estimate
 
 SENTENCES = {"en": "Transfer needs fewer labels.", "es": "La transferencia necesita menos etiquetas."}
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -107,14 +108,16 @@ def test_claims_and_results_are_found_again_in_an_executed_notebook(tmp_path):
     path = run_as_notebook(
         tmp_path,
         f"from tlhelpers.claims import claim, record_result\nS = {SENTENCES!r}",
-        "claim('points', 25.5, **S, at_least=25, at_most=100, unit='points', language='es')",
+        "claim('points', 25.5, **S, at_least=25, at_most=100, unit='points', language='es', low=20, high=31)",
         "claim('broken', 0.2, **S, at_least=0.9)",
         "claim('nothing', float('nan'), **S, at_most=1)",
         "record_result('accuracy', method='frozen', accuracy=0.9, low=None, n=3)",
     )
     found = collect([path])
     about = {"lesson": "01_tiny", "language": "en", "framework": "pytorch"}
-    assert found[0] == Claim("points", 25.5, **SENTENCES, at_least=25, at_most=100, unit="points", **about)
+    assert found[0] == Claim(
+        "points", 25.5, **SENTENCES, at_least=25, at_most=100, unit="points", low=20, high=31, **about
+    )
     assert [(claim.name, claim.passed) for claim in found] == [("points", True), ("broken", False), ("nothing", False)]
     assert math.isnan(found[2].value)
     fields = {"method": "frozen", "accuracy": 0.9, "low": None, "n": 3}
@@ -155,12 +158,23 @@ def test_a_lesson_claims_by_name_what_its_table_says(capsys):
         lesson_claims(TABLE, "en", asserted=True)("point", 3)
 
 
+def test_an_estimate_brings_its_interval_into_the_line_and_the_error(capsys):
+    estimate = 100 * Estimate(0.3, 0.18, 0.42)
+    lesson_claims(TABLE, "en", asserted=True)("points", estimate)
+    assert "(holds: measured 30 points (95 % interval 18 to 42), expected ≥ 25 points)" in capsys.readouterr().out
+    lesson_claims(TABLE, "es", asserted=True)("points", estimate)
+    assert "medido 30 points (intervalo del 95 %: de 18 a 42), esperado" in capsys.readouterr().out
+    with pytest.raises(ClaimError, match=r"measured 3 points \(95 % interval 1\.8 to 4\.2\), expected"):
+        lesson_claims(TABLE, "en", asserted=True)("points", 10 * Estimate(0.3, 0.18, 0.42))
+
+
 def test_with_other_parameters_or_when_asked_a_lesson_shows_its_claims_and_asserts_none(capsys, monkeypatch):
     lesson_claims(TABLE, "en", asserted=False)("points", 3)
     monkeypatch.setenv("TLHELPERS_CLAIMS", "show")
     lesson_claims(TABLE, "en", asserted=True)("points", 3)
-    first, second = capsys.readouterr().out.splitlines()
-    assert first == second
+    claim("points", 3, **TABLE["points"])
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first == second == third
     assert first.endswith("(said of the course's own data: ≥ 25 points; with these: 3 points)")
 
 
