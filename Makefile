@@ -38,8 +38,9 @@ render: $(STAMP)  ## notebooks/ as HTML in results/html
 bench: $(STAMP)  ## the speed ratios that the course promises
 	$(BIN)/python benchmarks/run.py
 
-pins: $(STAMP)  ## requirements.txt from pyproject.toml, changing only what must change
-	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.10 --no-python-downloads \
+pins: $(STAMP)  ## requirements.txt from the pyproject.toml of the three packages, changing only what must change
+	$(BIN)/uv pip compile pyproject.toml tlcourse/pyproject.toml tlgrade/pyproject.toml --all-extras \
+	    --no-emit-package tlhelpers --universal --python-version 3.10 --no-python-downloads \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make pins" --quiet -o requirements.txt
 
 clean:  ## remove results and caches; keep .venv

@@ -9,8 +9,8 @@ WORKFLOWS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / ".github/work
 CHECKS = (
     ("ruff", "check", "."),
     ("ruff", "format", "--check", "."),
-    ("tlhelpers.cli", "build", "--check"),
-    ("tlhelpers.cli", "lab", "build", "--check"),
+    ("tlcourse", "build", "--check"),
+    ("tlcourse", "lab", "build", "--check"),
     ("scripts/claims_page.py", "--check"),
     ("check_jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS),
 )
@@ -21,8 +21,7 @@ def main() -> int:
     failed = 0
     for module, *arguments in CHECKS:
         print("==", module, *arguments, flush=True)
-        run = "import sys; from tlhelpers.cli import main; sys.exit(main())"
-        start = {"tlhelpers.cli": ["-c", run], "scripts/claims_page.py": [module]}.get(module, ["-m", module])
+        start = [module] if module.endswith(".py") else ["-m", module]
         failed |= subprocess.run([sys.executable, *start, *arguments], cwd=ROOT).returncode
     return 1 if failed else 0
 

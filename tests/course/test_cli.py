@@ -1,4 +1,4 @@
-"""The command `tlhelpers`, run as a user runs it: in a process of its own, in a small course."""
+"""The command `tlcourse`, run as a user runs it: in a process of its own, in a small course."""
 
 import json
 import os
@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tlcourse import builder
+from tlcourse.cli import COMMANDS
 
 GOLDEN = Path(__file__).parent / "golden"
 ROOT = Path(__file__).parents[2]
@@ -26,9 +27,9 @@ def course(tmp_path):
     return tmp_path
 
 
-def tlhelpers(folder, *args, code=0):
+def tlcourse(folder, *args, code=0):
     """Runs the command; what it printed, after a look at its exit code."""
-    command = [sys.executable, "-m", "tlhelpers", *map(str, args)]
+    command = [sys.executable, "-m", "tlcourse", *map(str, args)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
     assert done.returncode == code, done.stdout + done.stderr
     if code:  # an expected error is one message; in a run that succeeds, a dying kernel may still write to our stderr
@@ -42,25 +43,25 @@ def build(course):
 
 def test_help_is_quick_and_names_every_command(tmp_path):
     start = time.perf_counter()
-    text = tlhelpers(tmp_path, "--help")
+    text = tlcourse(tmp_path, "--help")
     assert time.perf_counter() - start < 3  # far from the half second it should take; a machine may be busy
-    for name in ("fetch", "build", "run", "demo", "claims", "doctor", "pretrain"):
+    for name in COMMANDS:
         assert f"\n    {name} " in text
 
 
-@pytest.mark.parametrize("name", ["build", "run", "demo", "claims", "pretrain"])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_tells_what_it_takes_without_loading_a_framework(tmp_path, name):
-    call = f"from tlhelpers.cli import main\ntry: main(['{name}', '--help'])\n"
+    call = f"from tlcourse.cli import main\ntry: main(['{name}', '--help'])\n"
     code = f"import sys; {call}finally: print(sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     usage, modules = done.stdout.rsplit("[", 1)
-    assert usage.startswith(f"usage: tlhelpers {name}")
+    assert usage.startswith(f"usage: tlcourse {name}")
     assert not {"torch", "tensorflow", "papermill", "matplotlib"} & set(modules.replace("'", "").split(", "))
 
 
 def test_help_asks_for_nothing_but_the_standard_library(tmp_path):
     code = (
-        "import sys; from tlhelpers.cli import main\ntry: main(['--help'])\n"
+        "import sys; from tlcourse.cli import main\ntry: main(['--help'])\n"
         "except SystemExit: print([m for m in ('yaml', 'numpy', 'nbformat', 'tlcourse.builder') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
@@ -68,36 +69,36 @@ def test_help_asks_for_nothing_but_the_standard_library(tmp_path):
 
 
 def test_build_then_check_then_a_stale_notebook_is_reported_and_mended(course):
-    assert "4 notebooks stand in" in tlhelpers(course, "build")
+    assert "4 notebooks stand in" in tlcourse(course, "build")
     assert (course / "notebooks/es/01_tiny_tensorflow.ipynb").exists()
     source = course / "notebooks/src/01_tiny.py"
     source.write_text(source.read_text(encoding="utf-8").replace("SEED = 0", "SEED = 1"), encoding="utf-8")
     shutil.copy(course / "notebooks/en/01_tiny_pytorch.ipynb", course / "notebooks/en/07_old_pytorch.ipynb")
-    report = tlhelpers(course, "build", "--check", code=1)
+    report = tlcourse(course, "build", "--check", code=1)
     assert report.count("01_tiny_") == 4
     assert "07_old_pytorch.ipynb: no source gives this notebook" in report
     assert "Mend it with: tlcourse build" in report
     (course / "notebooks/en/07_old_pytorch.ipynb").unlink()
-    tlhelpers(course, "build")
-    assert "are as their sources give them" in tlhelpers(course, "build", "--check")
+    tlcourse(course, "build")
+    assert "are as their sources give them" in tlcourse(course, "build", "--check")
 
 
 def test_expected_errors_are_one_message_and_debug_shows_more(course):
-    assert "tlhelpers: Unknown lesson '10'" in tlhelpers(course, "build", "10", code=1)
-    assert "LessonError" not in tlhelpers(course, "run", "01", "--framework", "both", code=1)
-    report = tlhelpers(course, "build", "tyni", "--debug", code=1)
+    assert "tlcourse: Unknown lesson '10'" in tlcourse(course, "build", "10", code=1)
+    assert "LessonError" not in tlcourse(course, "run", "01", "--framework", "both", code=1)
+    report = tlcourse(course, "build", "tyni", "--debug", code=1)
     assert "UnknownNameError" in report
-    outside = tlhelpers(course.parent, "claims", course / "none.ipynb", code=1)
+    outside = tlcourse(course.parent, "claims", course / "none.ipynb", code=1)
     assert "expected an executed notebook" in outside
-    tlhelpers(course, "biuld", code=2)
+    tlcourse(course, "biuld", code=2)
 
 
 def test_run_takes_a_lesson_with_parameters_and_leaves_notebooks_and_html(course):
     build(course)
-    report = tlhelpers(course, "run", "01", "--framework", "both", "--language", "both", "-p", "SEDE", "3", code=1)
+    report = tlcourse(course, "run", "01", "--framework", "both", "--language", "both", "-p", "SEDE", "3", code=1)
     assert "Did you mean 'SEED'?" in report
     assert not (course / "results").exists()
-    tlhelpers(
+    tlcourse(
         course, *("run", "1", "--framework", "tensorflow", "--language", "es", "--html"),
         *("-f", "notebooks/params/photos.yaml", "-p", "SEED", "3", "-p", "DATASET", "a folder"),
     )  # fmt: skip
@@ -112,13 +113,13 @@ def test_a_run_that_fails_in_one_framework_still_runs_the_other(course):
     text = source.read_text(encoding="utf-8")
     source.write_text(text.replace("accuracy = 0.90625", "accuracy = 0.5"), encoding="utf-8")
     build(course)
-    report = tlhelpers(course, "run", "01", "--framework", "both", code=1)
+    report = tlcourse(course, "run", "01", "--framework", "both", code=1)
     assert "01_tiny_pytorch.ipynb failed in its cell" in report
     assert "ClaimError: The frozen network tells cats from dogs.\n  measured 0.5, expected ≥ 0.9" in report
     made = sorted(course.glob("results/*.ipynb"))
     assert [path.name for path in made] == ["01_tiny_pytorch_en.ipynb", "01_tiny_tensorflow_en.ipynb"]
 
-    report = tlhelpers(course, "claims", *made, code=1)
+    report = tlcourse(course, "claims", *made, code=1)
     assert "01_tiny (pytorch), accuracy: 0.5, expected ≥ 0.9" in report
     record = json.loads((course / "results/claims.json").read_text(encoding="utf-8"))
     assert [(claim["framework"], claim["passed"]) for claim in record] == [("pytorch", False), ("tensorflow", True)]
@@ -129,7 +130,7 @@ def test_a_run_that_fails_in_one_framework_still_runs_the_other(course):
 
 def test_demo_prints_the_table_of_both_frameworks(course):
     build(course)
-    printed = tlhelpers(course, "demo", "--dataset", "cats_vs_dogs", "--language", "es")
+    printed = tlcourse(course, "demo", "--dataset", "cats_vs_dogs", "--language", "es")
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in printed.splitlines() if line.startswith("|")]
     assert rows[0] == ["Framework", "Datos", "Red base", "Congelada", "Ajuste fino", "Desde cero", "Segundos"]
     interval = "(85.0–95.0)"
@@ -147,12 +148,12 @@ def test_demo_prints_the_table_of_both_frameworks(course):
 
 
 def test_build_execute_writes_outputs_that_check_accepts(course):
-    tlhelpers(course, "build", "--execute", "--language", "en", "--framework", "pytorch")
-    tlhelpers(course, "build", "--check")
+    tlcourse(course, "build", "--execute", "--language", "en", "--framework", "pytorch")
+    tlcourse(course, "build", "--check")
     text = (course / "notebooks/en/01_tiny_pytorch.ipynb").read_text(encoding="utf-8")
     assert "pytorch in en, seed 0, 64 px" in text
     assert '"outputs": []' in (course / "notebooks/en/01_tiny_tensorflow.ipynb").read_text(encoding="utf-8")
-    tlhelpers(course / "notebooks", "build", "--clear", "1")
+    tlcourse(course / "notebooks", "build", "--clear", "1")
     assert "seed 0, 64 px" not in (course / "notebooks/en/01_tiny_pytorch.ipynb").read_text(encoding="utf-8")
 
 
@@ -163,7 +164,7 @@ def test_ctrl_c_ends_the_kernel_too_and_leaves_nothing_half_written(course):
     waiting = '# %%\nimport os, time\nopen("pid", "w").write(str(os.getpid()))\ntime.sleep(100)\n'
     source.write_text(text + "\n" + waiting, encoding="utf-8")
     build(course)
-    command = [sys.executable, "-m", "tlhelpers", "run", "01", "--framework", "pytorch"]
+    command = [sys.executable, "-m", "tlcourse", "run", "01", "--framework", "pytorch"]
     running = subprocess.Popen(command, cwd=course, stderr=subprocess.PIPE, text=True)
     pid = course / "notebooks/en/pid"
     deadline = time.monotonic() + 60

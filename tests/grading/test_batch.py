@@ -17,7 +17,7 @@ import pytest
 
 from tests.grading.hostile import hostile_notebooks
 from tests.grading.tiny_lab import SOLVED_PREDICTIONS, make_notebook, write_lab
-from tlcourse.commands import grade
+from tlgrade import commands
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = int(os.environ.get("TLHELPERS_KILLS", "2"))  # moments at which a batch is killed
@@ -41,9 +41,9 @@ def hand_in(submissions: Path, learner: str, content: bytes, name: str = "lab.ip
 
 def run_grade(submissions: Path, out: Path, *words: str) -> int:
     parser = argparse.ArgumentParser()
-    grade.add_arguments(parser)
+    commands.add_arguments(parser)
     given = [str(submissions), "--out", str(out), "--lab", str(out / "lab/definition.yaml"), "--no-progress", *words]
-    return grade.run(parser.parse_args(given))
+    return commands.run(parser.parse_args(given))
 
 
 def read_csv(path: Path) -> list[dict]:

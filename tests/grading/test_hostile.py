@@ -14,7 +14,7 @@ from tests.grading.hostile import CELLS, FOUND_NOTHING, FUNCTIONS, hostile_noteb
 from tests.grading.test_batch import find_processes, hand_in, read_csv, run_grade, wait_for_end
 from tests.grading.tiny_lab import SOLVED_PREDICTIONS, make_notebook, write_lab
 from tlgrade.feedback import file_name
-from tlgrade.mounts import PACKAGE
+from tlgrade.mounts import GRADER, PACKAGE
 
 OTHERS = ["deleted cells", "edited checks", "forged outputs", "no JSON", "JSON of another kind", "nested JSON",
           "another kernel"]  # fmt: skip
@@ -34,7 +34,8 @@ class Graded:
         submissions.mkdir()
         write_lab(self.out / "lab")
         hand_in(submissions, "honest", make_notebook(f"'{self.canary}'", SOLVED_PREDICTIONS))
-        places = [str(PACKAGE), str(root), str(submissions), str(self.out), str(submissions / "honest"), os.getcwd()]
+        folders = [GRADER, PACKAGE, root, submissions, self.out, submissions / "honest"]
+        places = [*map(str, folders), os.getcwd()]
         with socket.create_server(("127.0.0.1", 0)) as server:
             threading.Thread(target=self._accept, args=(server,), daemon=True).start()
             port = server.getsockname()[1]
@@ -58,7 +59,7 @@ class Graded:
             return
 
     def snapshot(self) -> dict[str, bytes]:
-        watched = [self.root / "submissions", self.out / "lab", PACKAGE / "grading"]
+        watched = [self.root / "submissions", self.out / "lab", GRADER]
         return {
             str(path): path.read_bytes() for folder in watched for path in folder.rglob("*.[!p]*") if path.is_file()
         }

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tlgrade import scoring
+from tlhelpers.lab.predictions import COLUMNS
 
 ROOT = Path(__file__).resolve().parents[2]
 BREEDS = [f"breed {k}" for k in range(6)]
@@ -28,7 +29,7 @@ def predictions(draw):
     for name in labels:
         three = [BREEDS[k] for k in rng.permutation(len(BREEDS))[:3]]
         species = ("cat", "dog", "")[rng.integers(3)]
-        rows.append(dict(zip(scoring.COLUMNS, (name, *three, species), strict=True)))
+        rows.append(dict(zip(COLUMNS, (name, *three, species), strict=True)))
     return rows, labels
 
 
@@ -111,7 +112,7 @@ def test_text_that_is_no_table_of_predictions_is_refused(text):
 
 def test_rows_survive_the_way_through_the_file():
     row = right_row("a", 0)
-    text = ",".join(scoring.COLUMNS) + "\r\n" + ",".join(row.values()) + "\r\n"
+    text = ",".join(COLUMNS) + "\r\n" + ",".join(row.values()) + "\r\n"
     assert scoring.parse_predictions("\ufeff" + text) == [row]
 
 
