@@ -2,11 +2,10 @@
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 from tlcourse.course_map import Outline
 from tlcourse.lessons import FRAMEWORK_NAMES, FRAMEWORKS, Lesson, SourceCell, strip_magics
-from tlcourse.toolbox_text import in_toolbox
+from tlcourse.toolbox_text import from_module, in_toolbox, is_module
 from tlhelpers.errors import LessonError
 
 LEGACY = "tlhelpers.legacy"
@@ -32,27 +31,34 @@ def check_black_boxes(lesson: Lesson, course: list[Outline]) -> None:
         course: The outlines of all lessons.
 
     Raises:
-        LessonError: With the line, and with the lesson that could show what is missing.
+        LessonError: All that is missing, each with its line and the lesson that could show it.
     """
     names = [outline.name for outline in course]
     earlier = course[: names.index(lesson.name)] if lesson.name in names else course
+    faults = []
     for framework in FRAMEWORKS:
         cells = [cell for cell in lesson.cells if cell.kind == "code" and cell.belongs_to("en", framework)]
         here = {tool.name for cell in cells for tool in cell.tools}
         shown = here.union(*(outline.shows[framework] for outline in earlier))
-        bound = {name for cell in cells for name in _bound(ast.parse(strip_magics(cell.text)))}
+        trees = [ast.parse(strip_magics(cell.text)) for cell in cells]
+        bound = {name for tree in trees for name in _bound(tree)}
         for cell in cells:
-            for line, name in imports_of(cell):
-                _check_import(lesson, course, line, name, shown)
-            _check_needs(lesson, course, cell, framework, shown, bound)
+            found = [
+                *_import_faults(lesson, course, cell, trees, shown),
+                *_tool_faults(course, cell, framework, shown, bound),
+            ]
+            faults += [f"{lesson.path}, line {line}: {problem}" for line, problem in found]
+    if faults:
+        raise LessonError("\n".join(dict.fromkeys(faults)))  # a shared cell is looked at once for each framework
 
 
-def imports_of(cell: SourceCell) -> Iterator[tuple[int, str]]:
-    """Line in the source, and whole name, of all that a cell's own code imports."""
+def imports_of(cell: SourceCell) -> Iterator[tuple[int, str, str]]:
+    """Line in the source, whole name, and name in the cell, of all that a cell's own code imports."""
     for node in ast.walk(ast.parse(strip_magics(cell.source))):
         if isinstance(node, ast.Import | ast.ImportFrom):
             module = "" if isinstance(node, ast.Import) else f"{node.module}."
-            yield from ((cell.line + node.lineno, module + alias.name) for alias in node.names)
+            for alias in node.names:
+                yield cell.line + node.lineno, module + alias.name, alias.asname or alias.name.split(".")[0]
 
 
 def is_legacy(name: str) -> bool:
@@ -60,42 +66,43 @@ def is_legacy(name: str) -> bool:
     return name == LEGACY or name.startswith(LEGACY + ".")
 
 
-def _check_import(lesson: Lesson, course: list[Outline], line: int, name: str, shown: set[str]) -> None:
-    if is_legacy(name) and not (lesson.name in WAITING and lesson.sentences is None):
-        raise _fail(
-            lesson.path,
-            line,
-            f"expected no import from {LEGACY}, which only lessons that wait to be rewritten may use, came {name}. "
-            "Take it from tlhelpers.pytorch and tlhelpers.tensorflow, and show it.",
-        )
-    if in_toolbox(name) and name not in shown:
-        raise _fail(lesson.path, line, f"came an import of {name}, which is not shown. {_mend(name, course)}")
+def _import_faults(
+    lesson: Lesson, course: list[Outline], cell: SourceCell, trees: list[ast.AST], shown: set[str]
+) -> Iterator[tuple[int, str]]:
+    """What a cell imports and may not: a module of the toolbox may be imported for what was shown of it."""
+    for line, name, alias in imports_of(cell):
+        if is_legacy(name) and not (lesson.name in WAITING and lesson.sentences is None):
+            yield (
+                line,
+                f"expected no import from {LEGACY}, which only lessons that wait to be rewritten may use, came {name}. "
+                "Take it from tlhelpers.pytorch and tlhelpers.tensorflow, and show it.",
+            )
+        if in_toolbox(name):
+            for taken in sorted((from_module(trees, alias, name) if is_module(name) else {name}) - shown):
+                yield line, f"expected imports of what was shown, came {taken}. {_mend(taken, course)}"
 
 
-def _check_needs(
-    lesson: Lesson, course: list[Outline], cell: SourceCell, framework: str, shown: set[str], bound: set[str]
-) -> None:
+def _tool_faults(
+    course: list[Outline], cell: SourceCell, framework: str, shown: set[str], bound: set[str]
+) -> Iterator[tuple[int, str]]:
+    """What the texts that a cell shows need, and do not find."""
     for tool in cell.tools:
         for name in sorted(tool.own):
             if in_toolbox(name) and name not in shown:
-                raise _fail(
-                    lesson.path,
-                    cell.line,
-                    f"came {tool.name}, which uses {name}, and that is not shown. {_mend(name, course)}",
-                )
-        missing = sorted(({name.rpartition(".")[2] for name in tool.own} | tool.imported) - bound)
+                yield cell.line, f"expected that {tool.name} uses what was shown, came {name}. {_mend(name, course)}"
+        missing = sorted(tool.needs - bound)
         if missing:
-            raise LessonError(
-                f"{lesson.path}, line {cell.line}: expected a cell that defines or imports {', '.join(missing)}, which "
-                f"{tool.name} uses, came none in {FRAMEWORK_NAMES[framework]}. Import what it needs, as "
-                f"{tool.path.name} does."
+            yield (
+                cell.line,
+                f"expected a cell that imports or defines {', '.join(missing)}, which {tool.name} uses, came none for "
+                f"{FRAMEWORK_NAMES[framework]}. Import it as {tool.path.name} does.",
             )
 
 
 def _mend(name: str, course: list[Outline]) -> str:
     framework, short = name.split(".")[1], name.rpartition(".")[2]
     if name.count(".") < 3:
-        return "Import its functions by their names: from tlhelpers.pytorch.training import fit."
+        return f"Import what was shown from its module: from tlhelpers.{framework}.training import fit."
     cell = f'# %% framework="{framework}" shows="{name}"'
     later = [outline.name for outline in course if name in outline.shows[framework]]
     if later:
@@ -112,7 +119,3 @@ def _bound(tree: ast.AST) -> Iterator[str]:
             yield node.name
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.id
-
-
-def _fail(path: Path, line: int, problem: str) -> LessonError:
-    return LessonError(f"{path}, line {line}: expected only tools that this lesson or an earlier one shows, {problem}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tlcourse.ledger import markdown_table
-from tlcourse.lessons import FRAMEWORKS, LANGUAGES, LESSON_NAME
+from tlcourse.lessons import FRAMEWORK_NAMES, FRAMEWORKS, LANGUAGES, LESSON_NAME
 from tlcourse.sentences import read_sentences
 
 NEXT = {"en": "**Next:** ", "es": "**Siguiente:** "}
@@ -23,7 +23,7 @@ class Outline:
     path: Path
     titles: dict[str, str]  # by language
     openings: dict[str, str]  # by language: what its first cell says before it lists what the lesson teaches
-    shows: dict[str, frozenset[str]]  # by framework: tools of the package whose text it shows
+    shows: dict[str, tuple[str, ...]]  # by framework: tools of the package whose text it shows, in their order
 
     @property
     def name(self) -> str:
@@ -35,9 +35,10 @@ class Outline:
         sentences = read_sentences(self.path.with_suffix(".yaml"))
         return sentences.question[language] if sentences and sentences.question else self.openings[language]
 
-    def link(self, language: str, framework: str) -> str:
-        """A link to its notebook of the same language and framework, from a notebook beside it."""
-        return f"[{self.name[:2]} {self.titles[language]}]({self.name}_{framework}.ipynb)"
+    def link(self, language: str, framework: str, folder: str = "") -> str:
+        """A link to its notebook of this language and framework, which lies beside the page or in a folder."""
+        title = self.titles[language].replace("{Framework}", FRAMEWORK_NAMES[framework])
+        return f"[{self.name[:2]} {title}]({folder}{self.name}_{framework}.ipynb)"
 
 
 def read_course(sources: Path) -> list[Outline]:
@@ -73,7 +74,7 @@ def _read_outline(path: Path) -> Outline:
     }
     openings = {language: _opening(texts[0]) if texts else "" for language, texts in prose.items()}
     shows = {
-        framework: frozenset(
+        framework: tuple(
             name
             for marks, _ in cells
             if f'framework="{framework}"' in marks or "framework=" not in marks

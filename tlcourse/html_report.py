@@ -14,7 +14,7 @@ from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from traitlets import default
 
-from tlcourse.builder import clean_outputs
+from tlcourse.outputs import clean_outputs
 from tlhelpers.paths import atomic_path
 
 TEMPLATE = """
@@ -23,10 +23,20 @@ TEMPLATE = """
 {%- block html_head_js_mathjax -%}{%- endblock -%}
 {%- block html_head_js_mermaidjs -%}{%- endblock -%}
 {%- block jupyter_widgets -%}{%- endblock -%}
-{%- block input_group -%}
+{%- block codecell -%}
 {%- if 'solution' in cell.metadata.get('tags', []) -%}
 {%- set spanish = nb.metadata.get('tlhelpers', {}).get('language') == 'es' -%}
-<details class="solution"><summary>{{ 'Solución' if spanish else 'Solution' }}</summary>
+<details class="folded"><summary>{{ 'Solución' if spanish else 'Solution' }}</summary>
+{{ super() }}
+</details>
+{%- else -%}
+{{ super() }}
+{%- endif -%}
+{%- endblock -%}
+{%- block input_group -%}
+{%- if 'folded' in cell.metadata.get('tags', []) -%}
+{%- set spanish = nb.metadata.get('tlhelpers', {}).get('language') == 'es' -%}
+<details class="folded"><summary>{{ 'Código' if spanish else 'Code' }}</summary>
 {{ super() }}
 </details>
 {%- else -%}
@@ -37,7 +47,7 @@ TEMPLATE = """
 <style>
 body.jp-Notebook { max-width: 60rem; margin: 0 auto; padding: 1rem; }
 .jp-RenderedHTMLCommon img, .jp-RenderedImage img { max-width: 100%; height: auto; }
-details.solution > summary {
+details.folded > summary {
   margin: .5rem 0 .5rem calc(var(--jp-cell-prompt-width) + 1rem); cursor: pointer;
   font-family: var(--jp-content-font-family);
 }

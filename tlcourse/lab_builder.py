@@ -21,9 +21,10 @@ import yaml
 
 from tlcourse import lessons
 from tlcourse.black_boxes import check_black_boxes
-from tlcourse.builder import make_notebook, notebook_path, write_notebook
+from tlcourse.builder import make_notebook, notebook_path
 from tlcourse.course_map import read_course
 from tlcourse.lessons import FRAMEWORKS, LANGUAGES, Lesson, SourceCell, read_cells
+from tlcourse.notebook_files import write_notebook
 from tlhelpers.errors import DataNotFoundError, LessonError
 
 NAME = "pets_lab"

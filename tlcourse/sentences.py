@@ -26,6 +26,7 @@ import yaml
 from tlhelpers.errors import LessonError
 
 LANGUAGES = ("en", "es")
+SETUP_TAG = "setup"  # of the folded cell that defines them
 FREE_PARAMETERS = ("SEED",)  # claims are to hold for each seed
 SETUP = """# The language, the words of figures, and the claims that cells below check. You need not read this cell.
 from tlhelpers.claims import lesson_claims

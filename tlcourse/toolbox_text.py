@@ -29,8 +29,8 @@ class Tool:
     text: str  # with its decorators, and the comment right above it
     line: int  # where the text begins, from 1
     path: Path
-    own: frozenset[str]  # other objects of the package that a lesson has to show, by their whole names
-    imported: frozenset[str]  # names that its module imports from elsewhere, and that it uses
+    own: frozenset[str]  # what it uses of its module and of the toolbox, by whole names
+    needs: frozenset[str]  # the names around it that it uses: a notebook has to define or import them
     node: ast.AST
 
     @property
@@ -73,9 +73,9 @@ def read_tool(name: str) -> Tool:
     while first > 1 and lines[first - 2].startswith("#"):
         first -= 1
     shown = "\n".join(lines[first - 1 : node.end_lineno])
-    own, imported = _names_used(shown, module, tree, set(objects) - {short})
+    own, needs = _names_used(shown, module, tree, set(objects) - {short})
     kind = {ast.FunctionDef: "function", ast.ClassDef: "class"}.get(type(node), "constant")
-    return Tool(name, kind, shown, first, path, frozenset(own), frozenset(imported), node)
+    return Tool(name, kind, shown, first, path, frozenset(own), frozenset(needs), node)
 
 
 def module_path(module: str) -> Path:
@@ -131,12 +131,31 @@ def _objects(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
 
 
 def _names_used(text: str, module: str, tree: ast.Module, siblings: set[str]) -> tuple[set[str], set[str]]:
-    """What a text needs from around it: objects that must be shown too, and names that its module imports."""
-    imports, inside = _imports(tree), _imports(ast.parse(text))  # a function may import late, inside itself
+    """What a text uses from around it: whole names of its module and of the toolbox, and the names as they stand."""
+    body = ast.parse(text)
+    imports, inside = _imports(tree), _imports(body)  # a function may import late, inside itself
     used = set(_global_names(symtable.symtable(text, module, "exec")))
     own = {f"{module}.{name}" for name in used & siblings}
-    own |= {imports[name] for name in used & set(imports) | set(inside) if in_toolbox(imports[name])}
-    return own, {name for name in used & set(imports) if not in_toolbox(imports[name])}
+    for name in used & set(imports) | set(inside):
+        if in_toolbox(imports[name]):
+            own |= from_module([body], name, imports[name]) if is_module(imports[name]) else {imports[name]}
+    return own, used & (siblings | set(imports))
+
+
+def from_module(trees: list[ast.AST], name: str, module: str) -> set[str]:
+    """The whole names of what code takes from a module that it knows by a name, as in `mini_resnet.MiniResNet`."""
+    return {
+        f"{module}.{node.attr}"
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == name
+    }
+
+
+def is_module(name: str) -> bool:
+    """Whether a whole name is that of a module or package of tlhelpers."""
+    path = PACKAGES.joinpath(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").is_file()
 
 
 def _imports(tree: ast.AST) -> dict[str, str]:

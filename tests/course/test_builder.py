@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tlcourse import builder, runner
+from tlcourse import builder, outputs, runner
 from tlhelpers.errors import LessonError
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -190,7 +190,7 @@ def test_a_run_leaves_its_outputs_in_the_notebook_and_nothing_else(lesson, tmp_p
     path = builder.build(lesson, tmp_path)[2]
     executed = tmp_path / "results" / "copy.ipynb"
     runner.run(path, executed, {"IMAGE_SIZE": 64, "SEED": 0}, progress=False)
-    builder.adopt_run(path, executed)
+    outputs.adopt_run(path, executed)
     assert builder.check([lesson], tmp_path) == []
     cells = code_cells(path)
     assert [cell["execution_count"] for cell in cells] == list(range(1, 9))
@@ -204,14 +204,14 @@ def test_a_run_leaves_its_outputs_in_the_notebook_and_nothing_else(lesson, tmp_p
 
 def test_what_changes_from_run_to_run_is_left_out_of_outputs():
     widget = {"application/vnd.jupyter.widget-view+json": {"model_id": "ab"}, "text/plain": "0%|"}
-    outputs = [
+    raw = [
         {"output_type": "stream", "name": "stderr", "text": "10%\r50%\r100%\nready\n"},
         {"output_type": "stream", "name": "stderr", "text": "50%\r"},
         {"output_type": "display_data", "data": widget, "metadata": {}},
         {"output_type": "display_data", "data": widget | {"image/png": "aaaa"}, "metadata": {}},
         {"output_type": "execute_result", "data": {"text/plain": "<Axes at 0x7f01ab>"}, "metadata": {}},
     ]
-    cleaned = builder.clean_outputs(outputs)
+    cleaned = outputs.clean_outputs(raw)
     assert [output["output_type"] for output in cleaned] == ["stream", "display_data", "execute_result"]
     assert cleaned[0]["text"] == ["100%\n", "ready\n"]
     assert cleaned[1]["data"] == {"image/png": "aaaa"}

@@ -164,7 +164,7 @@ def test_html_holds_images_and_formulas_and_asks_the_network_for_nothing(make, t
     assert page.count("<math") == 2
     assert "<mfrac" in page
     assert re.search(r"<details><summary>Respuesta</summary>\s*<p>Escondida</p>\s*</details>", page)
-    assert page.count('<details class="solution"><summary>Solución</summary>') == 1
+    assert page.count('<details class="folded"><summary>Solución</summary>') == 1
     assert page.index("<summary>Solución") < page.index(">42<") < page.rindex("</details>")
     assert "$x$</code>" in page
     assert "</b> · Se &lt;cumple&gt;.<br" in page  # the claim as shown, in the parameter's language
