@@ -27,6 +27,10 @@ class Estimate:
     def __str__(self) -> str:
         return f"{self.value:.1%} ({self.low:.1%} – {self.high:.1%})"
 
+    def __rmul__(self, factor: float) -> "Estimate":
+        """The same in another unit: `100 * estimate` is in points or in %. The factor is above 0."""
+        return Estimate(factor * self.value, factor * self.low, factor * self.high)
+
 
 def accuracy(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """Share of rows of `(n, num_classes)` whose largest entry is at the label, as a fraction."""

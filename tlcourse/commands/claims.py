@@ -1,26 +1,49 @@
-"""`tlcourse claims`: the claims of executed notebooks in one table."""
+"""`tlcourse claims`: the claims of executed notebooks in one table, or those of lessons that are run over seeds."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from tlcourse import ledger
+from tlcourse.commands.run import add_parameters, find_targets, parse_value
+from tlcourse.lessons import FRAMEWORKS, find_notebooks, pick_sources
 from tlcourse.records import collect
-from tlhelpers.errors import ClaimError
+from tlhelpers.errors import ClaimError, DataNotFoundError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `tlcourse claims`."""
-    parser.add_argument("notebook", nargs="+", type=Path, metavar="NOTEBOOK", help="executed notebooks")
+    parser.add_argument(
+        "target",
+        nargs="*",
+        metavar="NOTEBOOK_OR_LESSON",
+        help="executed notebooks; with --seeds lessons such as 01, all by default",
+    )
     parser.add_argument("--out", type=Path, default=Path("results"), help="where claims.json and .md go (%(default)s)")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        metavar="N",
+        help="run the lessons with the seeds 0 to N - 1. It may be stopped and called again: runs are kept in "
+        "OUT/seeds. With the sample's parameters (no -f, no -p) the tables go into docs/claims_over_seeds.md",
+    )
+    parser.add_argument("--framework", choices=(*FRAMEWORKS, "both"), help="with --seeds; default: the installed ones")
+    add_parameters(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Writes the two files, prints the table, and reports claims that do not hold.
+    """Writes and prints the tables, and reports claims that do not hold.
 
     Raises:
         ClaimError: A claim does not hold, or there is none; the files are written before.
+        DataNotFoundError: No notebook was named.
+        NotebookFailedError: With --seeds: a run did not come to its end; the tables of the others are written before.
     """
-    claims = collect(sorted(args.notebook))
+    if args.seeds:
+        return _over_seeds(args)
+    if not args.target:
+        raise DataNotFoundError("Expected executed notebooks, or --seeds N and lessons, came neither.")
+    claims = collect(sorted(map(Path, args.target)))
     if not claims:
         raise ClaimError("Expected claims in these notebooks, came none. Run them first: tlcourse run LESSON")
     data, table = ledger.write_claims(claims, args.out)
@@ -33,4 +56,31 @@ def run(args: argparse.Namespace) -> int:
             for claim in failed
         ]
         raise ClaimError("\n".join(["expected every claim to hold, and these do not:", *lines]))
+    return 0
+
+
+def _over_seeds(args: argparse.Namespace) -> int:
+    from tlcourse import runner, seeds
+
+    notebooks = find_notebooks()
+    params_file = args.params_file or notebooks / "params" / "sample.yaml"
+    given = {name: parse_value(text) for name, text in args.parameters}
+    lessons = [source.stem for source in pick_sources(notebooks, args.target)]
+    targets = [path for lesson in lessons for path in find_targets(lesson, args.framework, "en")]
+    values = {path: runner.read_params(params_file, path) | given for path in targets}
+    for path in targets:
+        runner.check_parameters(path, values[path] | {"SEED": 0})
+    failures, broken = [], []
+    for path in targets:
+        runs = seeds.run_seeds(path, range(args.seeds), args.out / "seeds", values[path], sys.stderr.isatty())
+        failures += runs.failures.values()
+        broken += runs.broken
+        if runs.claims:
+            print(f"\n{seeds.seeds_table(runs)}\n", flush=True)
+            if not (args.params_file or given):
+                seeds.write_section(notebooks.parent / "docs" / seeds.PAGE, runs)
+    if failures:
+        raise runner.NotebookFailedError("\n\n".join(failures))
+    if broken:
+        raise ClaimError("\n".join(["expected every claim to hold with each seed, and these do not:", *broken]))
     return 0

@@ -18,10 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `tlcourse run`."""
     parser.add_argument("target", metavar="NOTEBOOK_OR_LESSON", help="a .ipynb file, or a lesson such as 01")
     add_selection(parser, "of a lesson; default: those that are installed", "of a lesson; default: en")
-    parser.add_argument(
-        "-p", nargs=2, action="append", default=[], dest="parameters", metavar=("NAME", "VALUE"), help="a parameter"
-    )
-    parser.add_argument("-f", type=Path, dest="params_file", metavar="FILE", help="a YAML file of parameters")
+    add_parameters(parser)
     parser.add_argument("--out", type=Path, default=Path("results"), help="where executed notebooks go (%(default)s)")
     parser.add_argument("--html", action="store_true", help="also write each as one HTML file")
     parser.add_argument(
@@ -34,6 +31,14 @@ def add_selection(parser: argparse.ArgumentParser, framework: str, language: str
     """Adds `--framework` and `--language`, with their help texts."""
     parser.add_argument("--framework", choices=(*FRAMEWORKS, "both"), help=framework)
     parser.add_argument("--language", choices=(*LANGUAGES, "both"), help=language)
+
+
+def add_parameters(parser: argparse.ArgumentParser) -> None:
+    """Adds `-p` and `-f`."""
+    parser.add_argument(
+        "-p", nargs=2, action="append", default=[], dest="parameters", metavar=("NAME", "VALUE"), help="a parameter"
+    )
+    parser.add_argument("-f", type=Path, dest="params_file", metavar="FILE", help="a YAML file of parameters")
 
 
 def run(args: argparse.Namespace) -> int:
