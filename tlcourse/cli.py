@@ -7,7 +7,7 @@ COMMANDS = {  # name: (module with add_arguments(parser) and run(args), what it 
     "demo": ("tlcourse.demo", "run lesson 01 and print a table of the results"),
     "run": ("tlcourse.commands.run", "run a lesson or a notebook with parameters"),
     "build": ("tlcourse.commands.build", "make the notebooks from the lessons' sources"),
-    "claims": ("tlcourse.commands.claims", "collect the claims of executed notebooks in one table, or run lessons over seeds"),
+    "claims": ("tlcourse.commands.claims", "the claims of executed notebooks in one table, or of lessons over seeds"),
     "lab": ("tlcourse.commands.lab", "make the lab's notebooks from their source"),
     "pretrain": ("tlcourse.commands.pretrain", "train the embedded backbone anew (PyTorch)"),
 }
