@@ -171,6 +171,39 @@ axes = plots.show_images(np.concatenate([pets.images for pets in rows.values()])
 # La red base se entrenó con otras imágenes. Está [*congelada*](../../docs/glosario.md#congelar): nada en ella cambia.
 # Una [**etiqueta**](../../docs/glosario.md#etiqueta) es la respuesta correcta a una imagen, anotada por alguien.
 
+# %% framework="pytorch" tags=["folded"]
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+from torchvision.models import Weights, WeightsEnum
+from torchvision.models.resnet import BasicBlock
+from torchvision.transforms import InterpolationMode, v2
+
+from tlhelpers.weights import mini_resnet_file, tiny_imagenet_classes
+
+# %% framework="tensorflow" tags=["folded"]
+import os
+from pathlib import Path
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"  # TensorFlow tells of errors only
+import keras
+import numpy as np
+from keras import layers
+from safetensors.numpy import load_file
+
+from tlhelpers.weights import MINI_RESNET_WIDTHS, mini_resnet_file, tiny_imagenet_classes
+
+# %% framework="pytorch" shows="tlhelpers.pytorch.mini_resnet.stage tlhelpers.pytorch.mini_resnet.MiniResNet" tags=["folded"]
+
+# %% framework="tensorflow" shows="tlhelpers.tensorflow.mini_resnet.conv tlhelpers.tensorflow.mini_resnet.batch_norm tlhelpers.tensorflow.mini_resnet.stage" tags=["folded"]
+
+# %% framework="pytorch" shows="tlhelpers.pytorch.pretrained.classification_preset tlhelpers.pytorch.pretrained.build_model tlhelpers.pytorch.mini_resnet._ShippedWeights tlhelpers.pytorch.mini_resnet._shipped tlhelpers.pytorch.mini_resnet.MiniResNet_Weights tlhelpers.pytorch.mini_resnet.mini_resnet" tags=["folded"]
+
+# %% framework="tensorflow" shows="tlhelpers.tensorflow.pretrained.PYTORCH_NAMES tlhelpers.tensorflow.pretrained.copy_tensors tlhelpers.tensorflow.pretrained.check_weights tlhelpers.tensorflow.pretrained.add_top tlhelpers.tensorflow.pretrained.decode tlhelpers.tensorflow.mini_resnet.MEAN tlhelpers.tensorflow.mini_resnet.STD tlhelpers.tensorflow.mini_resnet.FILES tlhelpers.tensorflow.mini_resnet.MiniResNet tlhelpers.tensorflow.mini_resnet.preprocess_input tlhelpers.tensorflow.mini_resnet.decode_predictions" tags=["folded"]
+
 # %% framework="pytorch"
 from tlhelpers.legacy.pytorch import extract_features, load_backbone, set_seed
 
