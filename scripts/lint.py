@@ -9,7 +9,7 @@ WORKFLOWS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / ".github/work
 CHECKS = (
     ("ruff", "check", "."),
     ("ruff", "format", "--check", "."),
-    ("tlcourse", "build", "--check"),
+    ("tlcourse", "build", "--check-outputs"),
     ("tlcourse", "lab", "build", "--check"),
     ("scripts/claims_page.py", "--check"),
     ("check_jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS),

@@ -143,13 +143,19 @@ def _names_used(text: str, module: str, tree: ast.Module, siblings: set[str]) ->
 
 
 def from_module(trees: list[ast.AST], name: str, module: str) -> set[str]:
-    """The whole names of what code takes from a module that it knows by a name, as in `mini_resnet.MiniResNet`."""
-    return {
-        f"{module}.{node.attr}"
-        for tree in trees
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == name
-    }
+    """The whole names of what code takes from a module that it knows by a name, as in `mini_resnet.MiniResNet`.
+
+    Where the module is handed on as a value, all of it that the code mentions anywhere counts.
+    """
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
+    taken = {node.attr for node in attributes if isinstance(node.value, ast.Name) and node.value.id == name}
+    if sum(isinstance(node, ast.Name) and node.id == name for node in nodes) > sum(
+        isinstance(node.value, ast.Name) and node.value.id == name for node in attributes
+    ):
+        mentioned = {node.attr for node in attributes} | {n.value for n in nodes if isinstance(n, ast.Constant)}
+        taken |= mentioned & set(dict(_objects(ast.parse(module_path(module).read_text(encoding="utf-8")))))
+    return {f"{module}.{short}" for short in taken}
 
 
 def is_module(name: str) -> bool:

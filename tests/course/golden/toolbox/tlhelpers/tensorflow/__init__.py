@@ -1,0 +1,1 @@
+"""A toolbox of the tests."""
