@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from tlcourse.ledger import claims_table
-from tlcourse.lessons import FRAMEWORK_NAMES
 from tlcourse.records import collect
+from tlcourse.variants import FRAMEWORK_NAMES
 from tlhelpers.paths import atomic_path
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tlcourse.lessons import LANGUAGES
 from tlcourse.runner import to_html
+from tlcourse.variants import LANGUAGES
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -4,8 +4,10 @@ import ast
 from collections.abc import Iterator
 
 from tlcourse.course_map import Outline
-from tlcourse.lessons import FRAMEWORK_NAMES, FRAMEWORKS, Lesson, SourceCell, strip_magics
+from tlcourse.lessons import Lesson
+from tlcourse.source_cells import SourceCell, strip_magics
 from tlcourse.toolbox_text import from_module, in_toolbox, is_module
+from tlcourse.variants import FRAMEWORK_NAMES, FRAMEWORKS
 from tlhelpers.errors import LessonError
 
 LEGACY = "tlhelpers.legacy"

@@ -13,20 +13,12 @@ from pathlib import Path
 
 from tlcourse.black_boxes import check_black_boxes
 from tlcourse.course_map import Outline, map_table, next_line, read_course
-from tlcourse.lessons import (
-    FOLDED_TAG,
-    FRAMEWORK_NAMES,
-    FRAMEWORKS,
-    LANGUAGES,
-    PARAMETERS_TAG,
-    SOLUTION_TAG,
-    Lesson,
-    SourceCell,
-    read_lesson,
-)
+from tlcourse.lessons import Lesson, read_lesson
 from tlcourse.notebook_files import read_notebook, text_of, write_notebook
 from tlcourse.outputs import keep_valid_outputs
 from tlcourse.sentences import SETUP_TAG, setup_code
+from tlcourse.source_cells import FOLDED_TAG, PARAMETERS_TAG, SOLUTION_TAG, SourceCell
+from tlcourse.variants import FRAMEWORK_NAMES, FRAMEWORKS, LANGUAGES
 
 MAP = "{map}"  # in prose: a table of the other lessons
 NOTEBOOK_METADATA = {

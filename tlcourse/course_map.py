@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tlcourse.ledger import markdown_table
-from tlcourse.lessons import FRAMEWORK_NAMES, FRAMEWORKS, LANGUAGES, LESSON_NAME
+from tlcourse.lessons import LESSON_NAME
 from tlcourse.sentences import read_sentences
+from tlcourse.variants import FRAMEWORK_NAMES, FRAMEWORKS, LANGUAGES
 
 NEXT = {"en": "**Next:** ", "es": "**Siguiente:** "}
 MAP_HEADS = {"en": ["Lesson", "What it is about"], "es": ["Lección", "De qué trata"]}
+SHOWS = re.compile(r'shows="([^"]*)"')
 CELL = re.compile(r"^# ?%%(?P<marks>.*)\n(?P<body>(?:(?!# ?%%).*\n?)*)", re.MULTILINE)
 
 
@@ -24,6 +26,7 @@ class Outline:
     titles: dict[str, str]  # by language
     openings: dict[str, str]  # by language: what its first cell says before it lists what the lesson teaches
     shows: dict[str, tuple[str, ...]]  # by framework: tools of the package whose text it shows, in their order
+    folded: frozenset[str]  # those of them that stand in cells which start folded
 
     @property
     def name(self) -> str:
@@ -73,17 +76,18 @@ def _read_outline(path: Path) -> Outline:
         for language, texts in prose.items()
     }
     openings = {language: _opening(texts[0]) if texts else "" for language, texts in prose.items()}
+    shown = [(marks, names.replace(",", " ").split()) for marks, _ in cells for names in SHOWS.findall(marks)]
     shows = {
         framework: tuple(
             name
-            for marks, _ in cells
+            for marks, names in shown
             if f'framework="{framework}"' in marks or "framework=" not in marks
-            for names in re.findall(r'shows="([^"]*)"', marks)
-            for name in names.replace(",", " ").split()
+            for name in names
         )
         for framework in FRAMEWORKS
     }
-    return Outline(path, titles, openings, shows)
+    folded = frozenset(name for marks, names in shown if '"folded"' in marks for name in names)
+    return Outline(path, titles, openings, shows, folded)
 
 
 def _opening(text: str) -> str:

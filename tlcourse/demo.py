@@ -5,8 +5,9 @@ from pathlib import Path
 
 from tlcourse.commands.run import find_targets, run_all
 from tlcourse.ledger import write_results
-from tlcourse.lessons import FRAMEWORKS, LANGUAGES, find_notebooks
+from tlcourse.lessons import find_notebooks
 from tlcourse.records import collect_results
+from tlcourse.variants import FRAMEWORKS, LANGUAGES
 
 LESSON = "01"
 EMBEDDED = "drawn_pets"

@@ -19,12 +19,13 @@ from pathlib import Path
 
 import yaml
 
-from tlcourse import lessons
 from tlcourse.black_boxes import check_black_boxes
 from tlcourse.builder import make_notebook, notebook_path
 from tlcourse.course_map import read_course
-from tlcourse.lessons import FRAMEWORKS, LANGUAGES, Lesson, SourceCell, read_cells
+from tlcourse.lessons import Lesson
 from tlcourse.notebook_files import write_notebook
+from tlcourse.source_cells import SourceCell, read_cells, strip_magics
+from tlcourse.variants import FRAMEWORKS, LANGUAGES
 from tlhelpers.errors import DataNotFoundError, LessonError
 
 NAME = "pets_lab"
@@ -189,7 +190,7 @@ def _check_markers(path: Path, cell: SourceCell) -> None:
             problem = f"expected {BEGIN} and {END} in cells tagged solution: or by_hand: and in no others"
         elif cell.kind == "code" and marked:
             try:
-                ast.parse(lessons.strip_magics(cut))
+                ast.parse(strip_magics(cut))
             except SyntaxError as error:
                 problem = f"expected code that is whole without its solution too, came {error.msg}"
     if problem:

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from tlcourse.lessons import FRAMEWORK_NAMES, FRAMEWORKS, LANGUAGES
 from tlcourse.records import Result
+from tlcourse.variants import FRAMEWORK_NAMES, FRAMEWORKS, LANGUAGES
 from tlhelpers.claims import Claim
 from tlhelpers.paths import atomic_path
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 from tlcourse.black_boxes import imports_of, is_legacy
 from tlcourse.ledger import markdown_table
-from tlcourse.lessons import FRAMEWORK_NAMES, FRAMEWORKS, Lesson, strip_magics
+from tlcourse.lessons import Lesson
+from tlcourse.source_cells import strip_magics
+from tlcourse.variants import FRAMEWORK_NAMES, FRAMEWORKS
 
 PACKAGES = {"pytorch": ("torch", "torchvision", "timm"), "tensorflow": ("keras", "tensorflow")}
 ALIASES = {  # the customary names, where a notebook's imports do not say what they are

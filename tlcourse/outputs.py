@@ -4,10 +4,11 @@ import copy
 import re
 from pathlib import Path
 
-from tlcourse.lessons import SOLUTION_TAG, Lesson, strip_magics
+from tlcourse.lessons import Lesson
 from tlcourse.notebook_files import code_cells, join_lines, read_notebook, tags_of, text_of, write_notebook
 from tlcourse.records import claim_of, collect
 from tlcourse.sentences import SETUP_TAG, read_setup, strings_in
+from tlcourse.source_cells import SOLUTION_TAG, strip_magics
 from tlhelpers.claims import CLAIM_MIME, Claim, claim_output
 
 INJECTED_TAG = "injected-parameters"  # papermill's mark for the cell that it puts in

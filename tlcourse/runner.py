@@ -13,7 +13,8 @@ from pathlib import Path
 
 import yaml
 
-from tlcourse.lessons import LESSON_NAME, PARAMETERS_TAG, strip_magics
+from tlcourse.lessons import LESSON_NAME
+from tlcourse.source_cells import PARAMETERS_TAG, strip_magics
 from tlhelpers.errors import ParameterError, TlhelpersError
 from tlhelpers.paths import atomic_path
 

@@ -14,10 +14,10 @@ import numpy as np
 
 from tlcourse import runner
 from tlcourse.ledger import NOTHING, markdown_table
-from tlcourse.lessons import FRAMEWORK_NAMES
 from tlcourse.notebook_files import code_cells, read_notebook, tags_of, text_of
 from tlcourse.records import collect
 from tlcourse.sentences import SETUP_TAG, read_setup
+from tlcourse.variants import FRAMEWORK_NAMES
 from tlhelpers.claims import Claim
 from tlhelpers.paths import atomic_path
 

@@ -23,9 +23,9 @@ from pathlib import Path
 
 import yaml
 
+from tlcourse.variants import LANGUAGES
 from tlhelpers.errors import LessonError
 
-LANGUAGES = ("en", "es")
 SETUP_TAG = "setup"  # of the folded cell that defines them
 FREE_PARAMETERS = ("SEED",)  # claims are to hold for each seed
 SETUP = """# The language, the words of figures, and the claims that cells below check. You need not read this cell.

@@ -12,8 +12,8 @@ import yaml
 
 from tlcourse import toolbox_text
 from tlcourse.course_map import Outline, read_course
-from tlcourse.lessons import FRAMEWORK_NAMES, FRAMEWORKS, LANGUAGES
 from tlcourse.toolbox_text import Tool, read_tool
+from tlcourse.variants import FRAMEWORK_NAMES, FRAMEWORKS, LANGUAGES
 from tlhelpers.errors import LessonError
 from tlhelpers.paths import atomic_path
 
@@ -31,7 +31,9 @@ from tlhelpers.pytorch.training import fit  # or tlhelpers.tensorflow.…
 ```
 
 Or copy its text from the linked file: each tool needs only its framework and the other tools here. Models are plain
-`nn.Module` and `keras.Model`, so that everything fits with code that knows nothing of this course.""",
+`nn.Module` and `keras.Model`, so that everything fits with code that knows nothing of this course.
+
+## Tools""",
     "es": """# La caja de herramientas
 
 En inglés: [toolbox.md](toolbox.md). La escribe `tlcourse build` a partir de las fuentes.
@@ -43,11 +45,23 @@ from tlhelpers.pytorch.training import fit  # o tlhelpers.tensorflow.…
 ```
 
 O copie su texto del archivo enlazado: cada herramienta necesita solo su framework y las demás de esta página. Los
-modelos son `nn.Module` y `keras.Model` corrientes, así que todo encaja con código que no sabe nada de este curso.""",
+modelos son `nn.Module` y `keras.Model` corrientes, así que todo encaja con código que no sabe nada de este curso.
+
+## Herramientas""",
 }
 WORDS = {
-    "en": {"both": "Both frameworks", "built": "Built in", "source": "source"},
-    "es": {"both": "Ambos frameworks", "built": "Se construye en", "source": "fuente"},
+    "en": {
+        "both": "Both frameworks",
+        "built": "Built in",
+        "source": "source",
+        "folded": "## Inside of the networks\n\nDefinitions and the reading of weights, which the lessons show folded.",
+    },
+    "es": {
+        "both": "Ambos frameworks",
+        "built": "Se construye en",
+        "source": "fuente",
+        "folded": "## Dentro de las redes\n\nDefiniciones y lectura de pesos, que las lecciones muestran plegadas.",
+    },
 }
 
 
@@ -57,6 +71,11 @@ class Entry:
 
     name: str  # such as training.fit
     tools: dict[str | None, tuple[Tool, Outline]]  # with the first lesson that shows it
+
+    @property
+    def folded(self) -> bool:
+        """Whether that lesson shows it folded."""
+        return all(tool.name in outline.folded for tool, outline in self.tools.values())
 
 
 def make_pages(notebooks: Path) -> dict[Path, str]:
@@ -139,11 +158,15 @@ def _entries(course: list[Outline]) -> list[Entry]:
 
 
 def _page(entries: list[Entry], sentences: dict[str, str], language: str) -> str:
-    return "\n\n".join([HEADS[language], *(_section(entry, sentences, language) for entry in entries)]) + "\n"
+    tools, inside = ([entry for entry in entries if entry.folded == folded] for folded in (False, True))
+    parts = [HEADS[language], *(_section(entry, sentences, language) for entry in tools)]
+    if inside:
+        parts += [WORDS[language]["folded"], *(_section(entry, sentences, language) for entry in inside)]
+    return "\n\n".join(parts) + "\n"
 
 
 def _section(entry: Entry, sentences: dict[str, str], language: str) -> str:
-    words, parts = WORDS[language], [f"## {entry.name}"]
+    words, parts = WORDS[language], [f"### {entry.name}"]
     first = next(iter(entry.tools.values()))[0]
     parts.append(sentences[entry.name] if language == "es" else _first_sentence(first))
     for framework, (tool, outline) in entry.tools.items():

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from tlcourse import toolbox_text
-from tlcourse.lessons import FRAMEWORKS, read_lesson
+from tlcourse.lessons import read_lesson
 from tlcourse.native import NATIVE_RULE, measure, report
+from tlcourse.variants import FRAMEWORKS
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden"

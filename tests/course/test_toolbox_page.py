@@ -35,16 +35,16 @@ def test_each_tool_has_its_sentence_signatures_lesson_and_source(notebooks):
     english, spanish = write_pages(notebooks)
     assert (english.name, spanish.name) == ("toolbox.md", "caja_de_herramientas.md")
     text = english.read_text(encoding="utf-8")
-    assert re.findall(r"^## (.+)", text, re.MULTILINE) == ["training.step", "training.fit", "metrics.share"]
+    assert re.findall(r"^### (.+)", text, re.MULTILINE) == ["training.step", "training.fit", "metrics.share"]
     assert "from tlhelpers.pytorch.training import fit" in text[: text.index("## ")]
-    section = text[text.index("## training.fit") : text.index("## metrics")]
+    section = text[text.index("### training.fit") : text.index("### metrics")]
     assert "\nTrains for some steps.\n" in section
     assert "```python\ndef fit(loss: float, *, steps: int = STEPS) -> list[float]\n```" in section
     assert "```python\ndef fit(loss: float, steps: int) -> list[float]\n```" in section
     assert "[02 A small lesson in TensorFlow](../notebooks/en/02_small_tensorflow.ipynb)" in section
     assert "[source](../tlhelpers/tensorflow/training.py)" in section
     assert section.count("**PyTorch**") == section.count("**TensorFlow**") == 1
-    assert "**Both frameworks**" in text[text.index("## metrics.share") :]
+    assert "**Both frameworks**" in text[text.index("### metrics.share") :]
     other = spanish.read_text(encoding="utf-8")
     assert "\nEntrena unos cuantos pasos.\n" in other
     assert "../notebooks/es/02_small_pytorch.ipynb" in other
@@ -57,10 +57,12 @@ def test_pages_are_stable_and_checked(notebooks):
     assert check_pages(notebooks) == [f"{paths[1]}: is not what the sources give"]
 
 
-def test_a_class_is_shown_with_how_it_is_made(notebooks):
+def test_a_class_is_shown_with_how_it_is_made_and_what_lessons_fold_comes_last(notebooks):
     source = notebooks / "src/01_head.py"
-    source.write_text('# %% framework="pytorch" shows="tlhelpers.pytorch.heads.Head"\n', encoding="utf-8")
+    marks = 'framework="pytorch" shows="tlhelpers.pytorch.heads.Head" tags=["folded"]'
+    source.write_text(f"# %% {marks}\n", encoding="utf-8")
     text = next(iter(make_pages(notebooks).values()))
+    assert text.index("## Inside of the networks") < text.index("### heads.Head") > text.index("### metrics.share")
     assert "```python\nclass Head\n    def __init__(self, rate: float)\n```" in text
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from tlcourse import ledger
 from tlcourse.commands.run import add_parameters, find_targets, parse_value
-from tlcourse.lessons import FRAMEWORKS, find_notebooks, pick_sources
+from tlcourse.lessons import find_notebooks, pick_sources
 from tlcourse.records import collect
+from tlcourse.variants import FRAMEWORKS
 from tlhelpers.errors import ClaimError, DataNotFoundError
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tlcourse import runner
 from tlcourse.builder import notebook_path
-from tlcourse.lessons import FRAMEWORKS, LANGUAGES, find_notebooks, pick_sources
+from tlcourse.lessons import find_notebooks, pick_sources
+from tlcourse.variants import FRAMEWORKS, LANGUAGES
 from tlhelpers.errors import DataNotFoundError
 
 MODULES = {"pytorch": "torch", "tensorflow": "tensorflow"}
