@@ -13,7 +13,7 @@ LAYERS = ("stem", "stage1", "stage2", "stage3", "stage4")
 
 @pytest.fixture(scope="session")
 def network(mirror):
-    return mirror.load_source_classifier("mini_resnet")
+    return mirror.load_source_classifier("mini_resnet", precision="float32")
 
 
 @pytest.fixture(scope="session")

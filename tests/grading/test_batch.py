@@ -10,12 +10,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
 from tests.grading.hostile import hostile_notebooks
+from tests.grading.processes import find_processes, wait_until_none
 from tests.grading.tiny_lab import SOLVED_PREDICTIONS, make_notebook, write_lab
 from tlgrade import commands
 
@@ -124,7 +124,7 @@ def test_a_killed_grader_leaves_no_process_and_no_half_file_and_is_taken_up(box,
     started = time.monotonic()
     assert start_grade(submissions, whole).wait(timeout=300) == 0
     seconds = time.monotonic() - started
-    rng, others = random.Random(0), find_processes("/box/")  # such as a template that another test of this run keeps
+    rng, others = random.Random(0), find_processes()  # such as a client that another test keeps
     done = []  # results at each kill
     for moment in range(KILLS):
         out = tmp_path / f"out{moment}"
@@ -133,11 +133,11 @@ def test_a_killed_grader_leaves_no_process_and_no_half_file_and_is_taken_up(box,
         time.sleep(rng.uniform(0.2, 1) * seconds)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        assert wait_for_end(str(out), "/box/", but=others) == []
+        assert wait_until_none(lambda: find_processes() - others) == set()
         done.append([json.loads(path.read_text()) for path in (out / "results").glob("*/*.json")])
         assert start_grade(submissions, out).wait(timeout=300) == 0, out.with_suffix(".log").read_text()
         assert (out / "grades.csv").read_bytes() == (whole / "grades.csv").read_bytes()
-        assert wait_for_end(str(out), "/box/", but=others) == []
+        assert wait_until_none(lambda: find_processes() - others) == set()
     print(f"{SUBMISSIONS} submissions in {seconds:.0f} s; results there at the kills: {sorted(map(len, done))}")
 
 
@@ -148,32 +148,8 @@ def start_grade(submissions: Path, out: Path) -> subprocess.Popen:
     )
     script = out / "start.py"
     script.write_text(f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{code}\n")
-    environment = {**os.environ, "TLHELPERS_TEST_BATCH": str(out)}  # found again in /proc, also in children
     with open(out.with_suffix(".log"), "w") as log:
-        return subprocess.Popen(
-            [sys.executable, str(script), str(submissions), str(out)], env=environment, stdout=log, stderr=log
-        )
-
-
-def wait_for_end(*words: str, seconds: float = 20, but: Collection[str] = ()) -> list[str]:
-    """Processes that are left after a while: those with one of the words in their environment or command."""
-    deadline = time.monotonic() + seconds
-    while (left := [one for one in find_processes(*words) if one not in but]) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return left
-
-
-def find_processes(*words: str) -> list[str]:
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            about = (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes()
-            state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
-            continue
-        if any(word.encode() in about for word in words) and int(entry.name) != os.getpid() and state != "Z":
-            found.append(f"{entry.name} {(entry / 'cmdline').read_text()}".replace("\0", " ")[:200])
-    return found
+        return subprocess.Popen([sys.executable, str(script), str(submissions), str(out)], stdout=log, stderr=log)
 
 
 def test_without_a_box_the_search_that_finds_nothing_in_it_finds_the_others(box, folders):

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.grading.hostile import CELLS, FOUND_NOTHING, FUNCTIONS, hostile_notebooks
-from tests.grading.test_batch import find_processes, hand_in, read_csv, run_grade, wait_for_end
+from tests.grading.processes import find_processes, wait_until_none
+from tests.grading.test_batch import hand_in, read_csv, run_grade
 from tests.grading.tiny_lab import SOLVED_PREDICTIONS, make_notebook, write_lab
 from tlgrade.feedback import file_name
 from tlgrade.mounts import GRADER, PACKAGE
@@ -42,7 +43,7 @@ class Graded:
             for kind, content in hostile_notebooks(self.token, port, [*places, str(self.out / "lab")], self.canary):
                 hand_in(submissions, kind, content)
             self.before = self.snapshot()
-            self.others = find_processes("/box/")  # such as a template that another test of this run keeps
+            self.others = find_processes()  # such as a client that another test keeps
             started = time.monotonic()
             self.code = run_grade(submissions, self.out, *LIMITS, *words)
             self.seconds = time.monotonic() - started
@@ -112,7 +113,7 @@ def test_no_file_outside_was_touched(graded):
 
 
 def test_no_process_is_left(graded):
-    assert wait_for_end(graded.token, "/box/", seconds=5, but=graded.others) == []
+    assert wait_until_none(lambda: find_processes(graded.token, "/box/") - graded.others, seconds=5) == set()
 
 
 def test_nobody_was_reached_over_the_network(graded):

@@ -9,6 +9,7 @@ matplotlib.use("Agg")
 from tlhelpers import plots
 from tlhelpers.legacy.training import History
 from tlhelpers.metrics import Estimate
+from tlhelpers.plots import figures
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +25,7 @@ def test_labels_follow_the_language(language, label):
 
 
 def test_every_word_has_both_languages():
-    assert all(len(words) == 2 and all(words) for words in plots._WORDS.values())
+    assert all(len(words) == 2 and all(words) for words in figures._WORDS.values())
 
 
 def test_accuracies_are_drawn_in_per_cent_with_every_seed():
