@@ -153,8 +153,18 @@ def test_build_execute_writes_outputs_that_check_accepts(course):
     text = (course / "notebooks/en/01_tiny_pytorch.ipynb").read_text(encoding="utf-8")
     assert "pytorch in en, seed 0, 64 px" in text
     assert '"outputs": []' in (course / "notebooks/en/01_tiny_tensorflow.ipynb").read_text(encoding="utf-8")
+    report = tlcourse(course, "build", "--check-outputs", code=1)  # of the three that were not run
+    assert report.count("this code and what follows it was not run") == 3
+    assert "Mend it with: tlcourse build --execute" in report
     tlcourse(course / "notebooks", "build", "--clear", "1")
     assert "seed 0, 64 px" not in (course / "notebooks/en/01_tiny_pytorch.ipynb").read_text(encoding="utf-8")
+
+
+def test_native_counts_and_changes_nothing(course):
+    report = tlcourse(course, "build", "01", "--native")
+    assert "| 01_tiny | PyTorch    | 0 " in report
+    assert "TensorFlow, train, lacks: .compile(" in report
+    assert not (course / "notebooks/en").exists()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for another process")
