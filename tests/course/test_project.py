@@ -257,22 +257,3 @@ def test_results_that_are_not_there_leave_the_readmes_alone(tmp_path, capsys):
     assert load_script("update_readme").main([str(tmp_path), "--root", str(tmp_path)]) == 1
     assert "make demo" in capsys.readouterr().err
     assert (tmp_path / "README.md").read_bytes() == (ROOT / "README.md").read_bytes()
-
-
-@pytest.mark.parametrize(("version", "said"), [((3, 9, 18), "came 3.9"), ((3, 14, 0), "came 3.14")])
-def test_setup_says_which_python_it_needs(version, said, monkeypatch):
-    script = load_script("setup")
-    monkeypatch.setattr(script.sys, "version_info", version)
-    monkeypatch.setattr(script.shutil, "which", lambda name: None)
-    with pytest.raises(SystemExit) as stop:
-        script.find_python()
-    assert said in str(stop.value)
-    assert "make PYTHON=" in str(stop.value)
-
-
-def test_setup_takes_another_python_that_fits(monkeypatch):
-    script = load_script("setup")
-    monkeypatch.setattr(script.sys, "version_info", (3, 14, 0))
-    here = "python3." + str(sys.implementation.version.minor)
-    monkeypatch.setattr(script.shutil, "which", lambda name: sys.executable if name == here else None)
-    assert script.find_python() == sys.executable
