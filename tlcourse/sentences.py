@@ -28,6 +28,11 @@ from tlhelpers.errors import LessonError
 
 SETUP_TAG = "setup"  # of the folded cell that defines them
 FREE_PARAMETERS = ("SEED",)  # claims are to hold for each seed
+QUIET_START = """
+from tlhelpers.quiet import import_tensorflow
+
+import_tensorflow()  # its notes about processor and GPU look like errors, and are none
+"""
 SETUP = """# The language, the words of figures, and the claims that cells below check. You need not read this cell.
 from tlhelpers.claims import lesson_claims
 
@@ -89,13 +94,14 @@ def setup_code(sentences: Sentences, language: str, framework: str, parameters: 
     names, values = (f"({', '.join(parts)},)" if len(parts) == 1 else f"({', '.join(parts)})" for parts in (
         list(fixed), [_literal(value) for value in fixed.values()]
     ))  # fmt: skip
-    return SETUP.format(
+    code = SETUP.format(
         language=_literal(language),
         framework=_literal(framework),
         words=_literal({name: texts[language] for name, texts in sentences.words.items()}),
         claims=_literal(sentences.claims_in(language), indent=4),
         asserted=f"{names} == {values}",
     )
+    return code + ("\n" + QUIET_START.rstrip("\n") if framework == "tensorflow" else "")
 
 
 def read_setup(code: str) -> tuple[dict[str, str], dict[str, dict]]:

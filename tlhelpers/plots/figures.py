@@ -22,6 +22,7 @@ _WORDS = {
     "cross-entropy": ("Cross-entropy (nats)", "Entropía cruzada (nats)"),
     "epoch": ("Epoch", "Época"),
     "labels a class": ("Labels per class (logarithmic scale)", "Etiquetas por clase (escala logarítmica)"),
+    "round": ("Round", "Ronda"),
     "predicted": ("Predicted class", "Clase predicha"),
     "seconds": ("Seconds", "Segundos"),
     "training": ("training", "entrenamiento"),
@@ -101,6 +102,27 @@ def show_feature_maps(maps: dict[str, np.ndarray], *, channels: int = 6, side: f
         for ax in row:
             ax.set(xticks=[], yticks=[])
         row[0].set_ylabel(f"{layer}\n{values.shape[0]}×{values.shape[1]}", rotation=0, ha="right", va="center")
+    return axes
+
+
+def plot_training(history: dict[str, list[float]], *, language: str = "en") -> np.ndarray:
+    """Loss and accuracy over the rounds of training, with the round of the lowest validation loss marked.
+
+    Args:
+        history: For each round `loss`, `accuracy`, `val_loss` and `val_accuracy`, as Keras's `fit` gives them.
+        language: of the labels.
+    """
+    axes = plt.subplots(1, 2, figsize=(8.4, 3.2), layout="constrained")[1]
+    rounds = np.arange(1, len(history["loss"]) + 1)
+    for ax, key, scale, label in zip(axes, ("loss", "accuracy"), (1, 100), ("cross-entropy", "accuracy"), strict=True):
+        for k, (name, values) in enumerate((("training", history[key]), ("validation", history[f"val_{key}"]))):
+            ax.plot(rounds, scale * np.array(values), LINES[k], color=COLOURS[k], marker=MARKERS[k], markersize=3,
+                    label=word(name, language))  # fmt: skip
+        ax.axvline(np.argmin(history["val_loss"]) + 1, color="#999999", linewidth=1, linestyle=":")
+        ax.set(xlabel=word("round", language), ylabel=word(label, language))
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        tidy(ax)
+        ax.legend(frameon=False)
     return axes
 
 
