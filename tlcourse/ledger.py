@@ -19,9 +19,10 @@ CLAIM_HEADS = {
     "es": ("Lección", "Afirmación", "Cota", "Se cumple", "sí", "**no**"),
 }
 ACCURACY_HEADS = {
-    "en": ["Framework", "Data", "Backbone", "Frozen", "Fine-tuned", "From scratch", "Seconds"],
-    "es": ["Framework", "Datos", "Red base", "Congelada", "Ajuste fino", "Desde cero", "Segundos"],
-}
+    "en": ["Framework", "Data", "Backbone", "Labels a class", "Frozen", "Fine-tuned", "From scratch", "Seconds"],
+    "es": ["Framework", "Datos", "Red base", "Etiquetas por clase", "Congelada", "Ajuste fino", "Desde cero",
+           "Segundos"],
+}  # fmt: skip
 
 
 def write_claims(claims: list[Claim], folder: Path) -> tuple[Path, Path]:
@@ -74,23 +75,28 @@ def write_results(
 
 
 def accuracy_table(results: list[Result], seconds: dict[tuple[str, str], float], language: str = "en") -> str:
-    """Test accuracy by method, with 95 % intervals, as Markdown: one row a run, data set and backbone."""
-    rows: dict[tuple, dict[str, str]] = {(*run, NOTHING, NOTHING): {} for run in seconds}
+    """Test accuracy by method, with 95 % intervals and the steps it took, as Markdown.
+
+    One row a run, data set, backbone and number of labels. The seconds are those of the whole run, in its first row.
+    """
+    rows: dict[tuple, dict[str, str]] = {(*run, NOTHING, NOTHING, NOTHING): {} for run in seconds}
     for result in results:
         if result.name == "accuracy":
             run, found = (result.lesson, result.framework), result.fields
-            rows.pop((*run, NOTHING, NOTHING), None)
-            row = rows.setdefault((*run, found.get("data", NOTHING), found.get("backbone", NOTHING)), {})
-            row[found.get("method")] = _accuracy(found)
+            rows.pop((*run, NOTHING, NOTHING, NOTHING), None)
+            what = (found.get(key, NOTHING) for key in ("data", "backbone", "labels_a_class"))
+            rows.setdefault((*run, *what), {})[found.get("method")] = _accuracy(found, language)
+    left = {run: f"{value:.0f}" for run, value in seconds.items()}
     table = [
         [
             FRAMEWORK_NAMES.get(framework, framework),
             data,
             backbone,
+            str(labels),
             *(row.get(method, NOTHING) for method in METHODS),
-            f"{seconds[lesson, framework]:.0f}" if (lesson, framework) in seconds else NOTHING,
+            left.pop((lesson, framework), "" if (lesson, framework) in seconds else NOTHING),
         ]
-        for (lesson, framework, data, backbone), row in rows.items()
+        for (lesson, framework, data, backbone, labels), row in rows.items()
     ]
     return markdown_table(ACCURACY_HEADS[language], table)
 
@@ -140,13 +146,14 @@ def _frameworks(found: Iterable[str]) -> list[str]:
     return [name for name in FRAMEWORKS if name in found] + sorted(found - set(FRAMEWORKS))
 
 
-def _accuracy(found: dict) -> str:
-    """`93.4 % (90.1–95.9)` from fractions."""
-    value, low, high = (found.get(key) for key in ("accuracy", "low", "high"))
+def _accuracy(found: dict, language: str) -> str:
+    """`93.4 % (90.1–95.9), 640 steps` from fractions and, where it is known, the number of optimizer steps."""
+    value, low, high, steps = (found.get(key) for key in ("accuracy", "low", "high", "steps"))
     if value is None:
         return NOTHING
     interval = "" if low is None or high is None else f" ({100 * low:.1f}–{100 * high:.1f})"
-    return f"{100 * value:.1f} %{interval}"
+    words = {"en": "steps", "es": "pasos"}[language]
+    return f"{100 * value:.1f} %{interval}" + ("" if steps is None else f", {steps:.0f} {words}")
 
 
 def _finite(value: float) -> float | None:
