@@ -67,7 +67,7 @@ def measure_tensorflow(images: np.ndarray, labels: np.ndarray) -> float:
 
     train = tf.data.Dataset.from_tensor_slices((images, labels)).batch(BATCH_SIZE)
     base = MiniResNet(weights=None, include_top=False, pooling="avg")
-    model = add_head(base, lambda x: x, 2, training=None)
+    model = add_head(base, lambda x: x, 2)
     model.compile(
         keras.optimizers.AdamW(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"], jit_compile=False,

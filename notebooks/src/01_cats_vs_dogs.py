@@ -516,7 +516,7 @@ print(cut.output_shape, base.output_shape)
 # %% [markdown] lang="en" framework="tensorflow"
 # `include_top=False` leaves the old head away, `pooling="avg"` takes the means. That is the line that you will write.
 # Preprocessing, base and head together make a classifier that takes pixels. We shall need it often; here it is as a
-# function. Why `training=False` stands in it, section 7 tells.
+# function.
 
 # %% [markdown] lang="es" framework="pytorch"
 # En las ResNet la cabeza se llama `fc`; en otras familias, `classifier` o `heads`: `print(network)` lo dice. Siempre es la
@@ -525,7 +525,7 @@ print(cut.output_shape, base.output_shape)
 # %% [markdown] lang="es" framework="tensorflow"
 # `include_top=False` deja fuera la antigua cabeza y `pooling="avg"` toma las medias. Esa es la línea que usted escribirá.
 # Preprocesamiento, base y cabeza forman juntos un clasificador que recibe píxeles. Lo necesitaremos a menudo; aquí está
-# como función. Por qué aparece en ella `training=False` lo cuenta la sección 7.
+# como función.
 
 # %% framework="pytorch" shows="tlhelpers.pytorch.heads.replace_head"
 
@@ -686,7 +686,8 @@ print("train():", len(moved_awake), "arrays moved, such as", moved_awake[:2])
 print("eval(): ", len(moved_asleep), "arrays moved")
 
 # %% framework="tensorflow"
-pixels = mini_resnet.preprocess_input(some.images.astype("float32"))
+pictures = np.array(keras.ops.image.resize(some.images.astype("float32"), small_base.input_shape[1:3]))
+pixels = mini_resnet.preprocess_input(pictures)
 
 
 def moved(call):
@@ -695,13 +696,17 @@ def moved(call):
     return [w.path for w, old in zip(small_base.weights, before) if not np.array_equal(w.numpy(), old)]
 
 
-moved_asleep = moved(lambda: small_base(pixels, training=True))  # frozen: Keras ignores training=True in BatchNorm
+moved_asleep = moved(lambda: small_base(pixels, training=True))  # frozen
 small_base.trainable = True
 moved_awake = moved(lambda: small_base(pixels, training=True))
-moved_with_false = moved(lambda: small_base(pixels, training=False))
+moved_by_call = moved(lambda: small_base(pixels, training=False))
+model.compile(
+    keras.optimizers.SGD(0.0), keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False
+)
+moved_in_fit = moved(lambda: model.fit(pictures, some.labels, verbose=0))  # rate 0: no weight moves
 small_base.trainable = False
-print("frozen:", len(moved_asleep), "arrays moved; not frozen:", len(moved_awake), "such as", moved_awake[:2])
-print("not frozen, but called with training=False:", len(moved_with_false))
+print("frozen:", len(moved_asleep), "arrays moved; not frozen:", len(moved_awake), "such as", moved_awake[0])
+print("called with training=False:", len(moved_by_call), "and the same inside of fit:", len(moved_in_fit))
 
 # %% [markdown] lang="en" framework="pytorch"
 # `requires_grad = False` is not enough. [**BatchNorm**](../../docs/glossary.md#batch-normalisation) keeps a running mean
@@ -711,8 +716,10 @@ print("not frozen, but called with training=False:", len(moved_with_false))
 # %% [markdown] lang="en" framework="tensorflow"
 # [**BatchNorm**](../../docs/glossary.md#batch-normalisation) keeps a running mean and spread of what it sees, and these
 # move in training without any gradient. In Keras `trainable = False` stops that too: a frozen BatchNorm runs as in use.
-# But when you *unfreeze* the base later, it wakes up, unless the base was called with `training=False`. That is why
-# `add_head` says it.
+#
+# But when you *unfreeze* the base later, it wakes up. Many texts call the base with `training=False` against that, as we
+# did above. A call of our own obeys. Inside `fit` it does not: Keras 3 hands its own `training=True` to every layer. So
+# verify, and when the base shall learn, freeze its BatchNorm layers by name.
 
 # %% [markdown] lang="es" framework="pytorch"
 # `requires_grad = False` no basta. [**BatchNorm**](../../docs/glosario.md#normalización-por-lotes) lleva una media y una
@@ -722,8 +729,12 @@ print("not frozen, but called with training=False:", len(moved_with_false))
 # %% [markdown] lang="es" framework="tensorflow"
 # [**BatchNorm**](../../docs/glosario.md#normalización-por-lotes) lleva una media y una dispersión de lo que va viendo, y
 # estas se mueven al entrenar sin gradiente alguno. En Keras `trainable = False` también lo impide: una BatchNorm congelada
-# trabaja como en uso. Pero cuando más adelante *descongele* la base, despertará, salvo que se la haya llamado con
-# `training=False`. Por eso lo dice `add_head`.
+# trabaja como en uso.
+#
+# Pero cuando más adelante *descongele* la base, despertará. Contra eso, muchos textos llaman a la base con
+# `training=False`, como hicimos arriba. Una llamada nuestra lo respeta. Dentro de `fit`, no: Keras 3 pasa su propio
+# `training=True` a todas las capas. Así que compruébelo y, cuando la base deba aprender, congele una a una sus capas
+# BatchNorm.
 
 # %%
 claim("frozen_does_not_move", len(moved_asleep))
@@ -1421,7 +1432,7 @@ def train_scratch(x, y, x_val, y_val, seed):
     """The same architecture, all weights random, all of it trained, BatchNorm too."""
     keras.utils.set_random_seed(seed)
     body, _ = load_network(BACKBONE, IMAGE_SIZE, pretrained=False, include_top=False, pooling="avg")
-    model = add_head(body, prepare, num_classes, augment, training=None)
+    model = add_head(body, prepare, num_classes, augment)
     return model, train_model(model, keras.optimizers.AdamW(1e-3), x, y, x_val, y_val)
 
 

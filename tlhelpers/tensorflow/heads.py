@@ -7,7 +7,7 @@ from keras import layers
 
 
 def add_head(
-    base: keras.Model, prepare: Callable, num_classes: int, augment: layers.Layer | None = None, training: bool = False
+    base: keras.Model, prepare: Callable, num_classes: int, augment: layers.Layer | None = None
 ) -> keras.Model:
     """A classifier of pixels: preprocessing, the base, and one new linear layer.
 
@@ -16,12 +16,10 @@ def add_head(
         prepare: The base's `preprocess_input`.
         num_classes: Outputs, as logits.
         augment: Changes the images in training, such as flips; None for nothing.
-        training: False keeps the base's BatchNorm as it is in use, frozen or not; None lets it learn with the rest.
     """
     inputs = keras.Input(base.input_shape[1:])
     x = inputs if augment is None else augment(inputs)
-    x = base(prepare(x), training=training)
-    return keras.Model(inputs, layers.Dense(num_classes)(x))
+    return keras.Model(inputs, layers.Dense(num_classes)(base(prepare(x))))
 
 
 def count_parameters(model: keras.Model) -> dict[str, int]:
