@@ -1,69 +1,91 @@
-"""Runs the suite, arguments go to pytest: `.venv/bin/python scripts/test.py -x`.
+"""Runs the suite; arguments go to pytest: `.venv/bin/python scripts/test.py -x`.
 
-With `--all` as its first argument also what takes longest: tests marked slow, and every notebook in both languages.
-Each part is a process of its own, since PyTorch and TensorFlow must not meet in one. Parts of the two frameworks run
-side by side, each with half of the processor, which takes less time than one after the other. All run, also after one
-has failed.
+With `--all` as its first argument also what takes longest: tests marked slow, and every notebook with the parameters
+that learners see, in both languages, its outputs compared with the committed ones.
+Each part is a process of its own, since PyTorch and TensorFlow must not meet in one. Parts run side by side, one a
+core, which takes less time than one after the other with all cores. All run, also after one has failed.
 """
 
 import os
 import subprocess
 import sys
-import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# Side by side where two stand in a line. What measures time, or starts many processes itself, stands alone.
-FOLDERS = (("pytorch", "tensorflow"), ("neutral",), ("lab",), ("grading",), ("notebooks",))
-# Without --all each lesson runs once in each framework, and once in each language.
-ONCE = (("en", "pytorch"), ("es", "tensorflow"))
+# The longest first, so that at the end no core waits long for another.
+PARTS = (
+    "notebooks/test_tensorflow.py",
+    "notebooks/test_pytorch.py",
+    "tensorflow",
+    "course",
+    "lab",
+    "neutral",
+    "pytorch",
+)
+ALONE = "grading"  # it starts many processes itself, and gives them seconds
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+MOST = 4  # parts at a time, each with up to 2 GB in memory
 
 
-def list_parts(everything: bool) -> list[list[list[str]]]:
-    """The arguments of each pytest, in groups that run side by side."""
-    slow = [] if everything else ["-m", "not slow"]
-    groups = [[[f"tests/{name}", *slow] for name in group] for group in FOLDERS]
-    lessons = []
-    for framework in ("pytorch", "tensorflow"):
-        notebooks = [
-            str(path.relative_to(ROOT))
-            for path in sorted((ROOT / "notebooks").glob(f"e[ns]/*_{framework}.ipynb"))
-            if everything or (path.parent.name, framework) in ONCE
-        ]
-        # From top to bottom; nbval compares the outputs of the cells that promise to be reproducible.
-        lessons.append(["--nbval-lax", "--nbval-current-env", *notebooks])
-    return [*groups, lessons]
+def list_parts(everything: bool) -> list[list[str]]:
+    """The arguments of each pytest that may run beside others."""
+    parts = [[f"tests/{name}", *select(everything)] for name in PARTS]
+    if everything:
+        for variant in ("en/*_tensorflow", "es/*_tensorflow", "en/*_pytorch", "es/*_pytorch"):
+            notebooks = sorted((ROOT / "notebooks").glob(f"{variant}.ipynb"))
+            # From top to bottom; nbval compares the outputs of the cells that promise to be reproducible.
+            names = [str(path.relative_to(ROOT)) for path in notebooks]
+            parts.insert(0, ["--nbval-lax", "--nbval-current-env", *names])
+    return parts
+
+
+def select(everything: bool) -> list[str]:
+    """pytest's arguments that leave slow tests out, or not."""
+    return [] if everything else ["-m", "not slow"]
+
+
+def run_part(part: list[str], arguments: list[str], threads: int, **options) -> tuple[int, bytes | None, float]:
+    """Runs one pytest: its exit code, what it printed where that was asked for, and seconds."""
+    environment = {**os.environ, **dict.fromkeys(THREADS, str(threads))} if threads else None
+    started = time.monotonic()
+    done = subprocess.run([sys.executable, "-m", "pytest", *part, *arguments], cwd=ROOT, env=environment, **options)
+    return done.returncode, done.stdout, time.monotonic() - started
 
 
 def run_side_by_side(parts: list[list[str]], arguments: list[str]) -> list[str]:
-    """Runs pytest on each part of a group, and prints what each said when all are done; those that failed."""
-    threads = {name: str(max(1, (os.cpu_count() or 1) // len(parts))) for name in THREADS} if len(parts) > 1 else {}
-    running, started = [], time.monotonic()
-    for part in parts:
-        print(f"\npytest {' '.join(part)}", flush=True)
-        said = None if len(parts) == 1 else tempfile.TemporaryFile()  # noqa: SIM115  (closed with this process)
-        command = [sys.executable, "-m", "pytest", *part, *arguments]
-        environment = {**os.environ, **threads}
-        running.append((part, said, subprocess.Popen(command, cwd=ROOT, env=environment, stdout=said, stderr=said)))
-    failed = []
-    for part, said, process in running:
-        if process.wait():  # also where no test was found
-            failed.append(" ".join(part))
-        if said is not None:
-            said.seek(0)
-            print(f"\n== pytest {part[0]} {part[-1]}", flush=True)
-            sys.stdout.buffer.write(said.read())
-            sys.stdout.flush()
-    print(f"{time.monotonic() - started:.0f} s", flush=True)
+    """Runs parts, prints what each said when it is done, and returns those that failed."""
+    cores = os.cpu_count() or 1
+    workers = min(cores, MOST)
+    failed, options = [], {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with ThreadPoolExecutor(workers) as pool:
+        running = {pool.submit(run_part, part, arguments, cores // workers, **options): part for part in parts}
+        print(f"{len(parts)} parts, {workers} at a time; each is printed when it is done", flush=True)
+        try:
+            for done in as_completed(running):
+                name, (code, printed, seconds) = " ".join(running[done][:3]), done.result()
+                failed += [name] * (code != 0)  # also where no test was found
+                print(f"\n== pytest {name}: {seconds:.0f} s", flush=True)
+                sys.stdout.buffer.write(printed)
+                sys.stdout.flush()
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            raise
     return failed
 
 
 def main(arguments: list[str]) -> int:
     """Runs all parts; 0 where all passed."""
     everything = arguments[:1] == ["--all"]
-    failed = [part for group in list_parts(everything) for part in run_side_by_side(group, arguments[everything:])]
+    arguments, started = arguments[everything:], time.monotonic()
+    failed = run_side_by_side(list_parts(everything), arguments)
+    print(f"\n== pytest tests/{ALONE}", flush=True)
+    if run_part([f"tests/{ALONE}", *select(everything)], arguments, threads=0)[0]:
+        failed.append(f"tests/{ALONE}")
+    spent = os.times()
+    processors = spent.children_user + spent.children_system
+    print(f"\nAll: {time.monotonic() - started:.0f} s; {processors:.0f} s of processors", flush=True)
     if failed:
         print("\nFailed:", *failed, sep="\n  ", file=sys.stderr)
     return 1 if failed else 0

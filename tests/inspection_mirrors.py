@@ -13,7 +13,7 @@ LAYERS = ("stem", "stage1", "stage2", "stage3", "stage4")
 
 @pytest.fixture(scope="session")
 def network(mirror):
-    return mirror.load_source_classifier("mini_resnet", precision="float32")
+    return mirror.load_source_classifier("mini_resnet")
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,8 @@ def images():
 
 
 class TestLayerFeatures:
-    def test_each_is_the_mean_of_its_maps(self, mirror, inspection, network, images):
+    def test_each_is_the_mean_of_its_maps(self, mirror, inspection, images):
+        network = mirror.load_source_classifier("mini_resnet", precision="float32")
         features = inspection.layer_features(network.backbone, images, batch_size=3)
         assert tuple(features) == LAYERS
         for layer, values in features.items():

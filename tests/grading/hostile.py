@@ -30,6 +30,10 @@ def content(path):
 """
 FOUND_NOTHING = ("search for labels", "search for other submissions", "the answers' module", "the grader's code",
                  "loopback", "external network", "ptrace", "a box in the box", "changing the lab's data")  # fmt: skip
+# What may depend on how a kernel came into its box: started in it, or forked from a template in another.
+STARTED_OR_FORKED = (*FOUND_NOTHING, "os._exit", "listening socket", "fork bomb", "daemons", "memory",
+                     "memory in many processes", "disk", "symlink to the lab", "kill of everything", "writing outside",
+                     "closed descriptors")  # fmt: skip
 CELLS = {
     "endless loop": ["while True: pass"],
     "ignored interrupt": ["import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass"],

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.grading.hostile import CELLS, FOUND_NOTHING, FUNCTIONS, hostile_notebooks
+from tests.grading.hostile import CELLS, FOUND_NOTHING, FUNCTIONS, STARTED_OR_FORKED, hostile_notebooks
 from tests.grading.processes import find_processes, wait_until_none
 from tests.grading.test_batch import hand_in, read_csv, run_grade
 from tests.grading.tiny_lab import SOLVED_PREDICTIONS, make_notebook, write_lab
@@ -19,7 +19,7 @@ from tlgrade.mounts import GRADER, PACKAGE
 
 OTHERS = ["deleted cells", "edited checks", "forged outputs", "no JSON", "JSON of another kind", "nested JSON",
           "another kernel"]  # fmt: skip
-KINDS = [*CELLS, *FUNCTIONS, *OTHERS]
+KINDS = {"forked": [*CELLS, *FUNCTIONS, *OTHERS], "cold": STARTED_OR_FORKED}  # by how kernels start
 WALL = 12  # seconds a notebook; honest ones need one, and several on a machine that is busy
 LIMITS = ["--wall", str(WALL), "--memory", "700", "--processes", "96", "--output", "16", "--workers", "2"]
 
@@ -27,8 +27,9 @@ LIMITS = ["--wall", str(WALL), "--memory", "700", "--processes", "96", "--output
 class Graded:
     """What the batch left."""
 
-    def __init__(self, root: Path, words: list[str]):
+    def __init__(self, root: Path, start: str):
         self.root, self.out, self.token = root, root / "out", f"token-{secrets.token_hex(6)}"
+        self.kinds = KINDS[start]
         self.canary = f"canary-{secrets.token_hex(6)}"
         self.connections: list[bytes] = []
         submissions = root / "submissions"
@@ -41,11 +42,12 @@ class Graded:
             threading.Thread(target=self._accept, args=(server,), daemon=True).start()
             port = server.getsockname()[1]
             for kind, content in hostile_notebooks(self.token, port, [*places, str(self.out / "lab")], self.canary):
-                hand_in(submissions, kind, content)
+                if kind in self.kinds:
+                    hand_in(submissions, kind, content)
             self.before = self.snapshot()
             self.others = find_processes()  # such as a client that another test keeps
             started = time.monotonic()
-            self.code = run_grade(submissions, self.out, *LIMITS, *words)
+            self.code = run_grade(submissions, self.out, *LIMITS, *(["--no-fork"] if start == "cold" else []))
             self.seconds = time.monotonic() - started
         self.places = [*places, "/tmp", "/", "/root", "/home", "/dev/shm", "/var/tmp"]
         results = [json.loads(path.read_text()) for path in (self.out / "results").glob("*/*.json")]
@@ -66,23 +68,31 @@ class Graded:
         }
 
 
-@pytest.fixture(scope="module", params=["cold", "forked"])
+@pytest.fixture(scope="module", params=KINDS)
 def graded(request, box, tmp_path_factory) -> Graded:
-    return Graded(tmp_path_factory.mktemp(request.param), ["--no-fork"] if request.param == "cold" else [])
+    return Graded(tmp_path_factory.mktemp(request.param), request.param)
+
+
+def each(*kinds: str):
+    """Runs a test for each of these kinds, once for each way that their kernels were started."""
+    pairs = [(start, kind) for start, wanted in KINDS.items() for kind in wanted if not kinds or kind in kinds]
+    return pytest.mark.parametrize(("graded", "kind"), pairs, indirect=["graded"])
 
 
 def test_there_are_enough_kinds():
-    assert len(KINDS) >= 25
-    assert len(set(KINDS)) == len(KINDS)
+    for kinds in KINDS.values():
+        assert len(kinds) >= 20
+        assert len(set(kinds)) == len(kinds)
+    assert set(KINDS["cold"]) < set(KINDS["forked"])
 
 
 def test_the_batch_completes_in_bounded_time(graded):
     assert graded.code == 0
-    assert set(graded.rows) == {"honest", *KINDS}
-    assert graded.seconds < len(KINDS) * (WALL + 30) / 2
+    assert set(graded.rows) == {"honest", *graded.kinds}
+    assert graded.seconds < len(graded.kinds) * (WALL + 30) / 2
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each()
 def test_an_attack_gains_no_point_and_has_a_reason(graded, kind):
     row = graded.rows[kind]
     assert row["points"] == "0"
@@ -95,7 +105,7 @@ def test_kernels_were_started_as_asked(graded, request):
     assert all(forked == asked for forked in graded.forked)
 
 
-@pytest.mark.parametrize("kind", FOUND_NOTHING)
+@each(*FOUND_NOTHING)
 def test_an_attack_came_to_nothing_where_it_should(graded, kind):
     # The cell's last line needs what the attack was to gain, so the cell fails.
     page = (graded.out / "feedback" / f"{file_name(kind)}.html").read_text()

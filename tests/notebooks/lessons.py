@@ -1,0 +1,31 @@
+"""Each lesson from top to bottom with the small parameters of `params/ci.yaml`, and the first one on real photos.
+
+`test_pytorch.py` and `test_tensorflow.py` run it, so that each framework has a process, and each language is read once.
+Whether the claims hold is seen in the committed outputs, which `scripts/lint.py` checks: here they are only shown.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from tlcourse.records import collect
+from tlcourse.runner import run
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+LANGUAGES = {"pytorch": "en", "tensorflow": "es"}
+LESSONS = sorted(path.stem for path in (NOTEBOOKS / "src").glob("*.py"))
+
+
+def run_lesson(lesson, framework, params, folder, monkeypatch, **parameters):
+    """Runs a lesson; the committed notebook, and its executed copy."""
+    monkeypatch.setenv("TLHELPERS_CLAIMS", "show")
+    notebook = NOTEBOOKS / LANGUAGES[framework] / f"{lesson}_{framework}.ipynb"
+    params_file = NOTEBOOKS / "params" / params
+    return notebook, run(notebook, folder / notebook.name, parameters, params_file, progress=False).output
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_a_lesson_runs_to_its_end_and_measures_what_it_claims(lesson, framework, tmp_path, monkeypatch):
+    notebook, done = run_lesson(lesson, framework, "ci.yaml", tmp_path, monkeypatch)
+    names, claimed = ([claim.name for claim in collect([path], asserted=False)] for path in (done, notebook))
+    assert names == claimed

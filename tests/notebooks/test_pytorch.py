@@ -1,0 +1,10 @@
+"""Each lesson in pytorch."""
+
+import pytest
+
+from tests.notebooks.lessons import *  # noqa: F403  (the tests themselves)
+
+
+@pytest.fixture(scope="session")
+def framework():
+    return "pytorch"
