@@ -27,8 +27,8 @@ OLDEST, NEWEST = (3, 10), (3, 13)
 ASK = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"
 
 EXTRAS = ("pytorch", "tensorflow", "lab", "grading", "dev")
-# GB to fetch and GB on the disk, measured with Python 3.11 on Linux x86-64. `cuda` is what PyTorch's default build adds:
-# NVIDIA's packages, Triton, and the part of PyTorch itself that lies in its libraries for CUDA.
+# GB to fetch and GB on the disk, measured with Python 3.11 on Linux x86-64. `cuda` is what PyTorch's default build has
+# and the build for processors has not: NVIDIA's packages, Triton, and PyTorch's own libraries for CUDA.
 SIZES = {
     "base": (0.13, 0.50),
     "pytorch": (0.20, 0.84),
