@@ -117,7 +117,8 @@ def read_parameters(notebook: Path) -> dict[str, str]:
 def read_params(path: Path, notebook: Path) -> dict:
     """Reads a YAML file of parameters for a notebook.
 
-    A key that is a lesson's name, as `01_cats_vs_dogs:`, holds parameters that only this lesson's notebooks get.
+    A key that is a lesson's name, as `01_cats_vs_dogs:`, holds parameters that only this lesson's notebooks get. There
+    a name without a value takes away the one that all lessons get, for a lesson that has no such parameter.
 
     Raises:
         ParameterError: No such file, no YAML, or no mapping of names to values.
@@ -135,7 +136,7 @@ def read_params(path: Path, notebook: Path) -> dict:
         if not isinstance(own, dict):
             raise ParameterError(f"{path}: expected parameters below {lesson}:, came {own!r}. Indent them below it.")
         if Path(notebook).stem.startswith(f"{lesson}_"):
-            values |= own
+            values = {name: value for name, value in (values | own).items() if value is not None or name not in own}
     return values
 
 

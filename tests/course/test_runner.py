@@ -183,6 +183,13 @@ def test_a_lesson_gets_its_own_section_and_no_other(tmp_path):
     assert runner.read_params(params, Path("03_more_tensorflow.ipynb")) == {"SEED": 1}
 
 
+def test_a_lesson_can_do_without_a_parameter_of_all_lessons(tmp_path):
+    params = tmp_path / "p.yaml"
+    params.write_text("SEED: 1\nSIZE: 64\n01_tiny:\n  SIZE:\n", encoding="utf-8")
+    assert runner.read_params(params, Path("01_tiny_pytorch.ipynb")) == {"SEED": 1}
+    assert runner.read_params(params, Path("03_more_tensorflow.ipynb")) == {"SEED": 1, "SIZE": 64}
+
+
 def test_a_section_that_holds_no_parameters_is_refused(tmp_path):
     params = tmp_path / "p.yaml"
     params.write_text("01_tiny: 3\n", encoding="utf-8")
