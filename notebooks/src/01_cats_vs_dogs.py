@@ -1228,7 +1228,7 @@ print("largest difference", f"{float(difference):.1%}")
 # pasadas por las imágenes, habría calculado diez veces los mismos números. ¿Cuánto tiempo cuesta eso? Apueste y mire.
 
 # %% framework="pytorch"
-timed_images, timed_labels = data.train.images[:300], data.train.labels[:300]
+timed_images, timed_labels = data.train.images[: 6 * LABELS], data.train.labels[: 6 * LABELS]
 whole, _ = load_network(BACKBONE)
 freeze(whole)
 replace_head(whole, num_classes)
@@ -1242,13 +1242,13 @@ for _ in range(10):
 every_time = time.perf_counter() - started
 
 # %% framework="tensorflow"
-timed_images, timed_labels = data.train.images[:300], data.train.labels[:300]
+timed_images, timed_labels = data.train.images[: 6 * LABELS], data.train.labels[: 6 * LABELS]
 base.trainable = False
 whole = add_head(base, prepare, num_classes)
 whole.compile(
     keras.optimizers.AdamW(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=False
 )
-pictures = tf.data.Dataset.from_tensor_slices((timed_images, timed_labels)).shuffle(300).batch(16)
+pictures = tf.data.Dataset.from_tensor_slices((timed_images, timed_labels)).shuffle(len(timed_labels)).batch(16)
 whole.fit(pictures.take(2), epochs=1, shuffle=False, verbose=0)  # the first batches trace the graph
 started = time.perf_counter()
 whole.fit(pictures, epochs=10, shuffle=False, verbose=0)
@@ -1274,7 +1274,7 @@ ax = plots.plot_seconds({words["every_time"]: every_time, words["once"]: once}, 
 claim("features_once_are_faster", every_time / once)
 
 # %% [markdown] lang="en"
-# *Ten passes over 300 pictures to train a head, in seconds; shorter is better.*
+# *Ten passes over some of the training pictures to train a head, in seconds; shorter is better.*
 #
 # Ten times less to compute is not always ten times as fast. Calling `fit` or a loop costs time of its own, and beside a
 # small network at 64 pixels that counts. The larger the backbone, the nearer to ten.
@@ -1289,7 +1289,7 @@ claim("features_once_are_faster", every_time / once)
 # head, so that it is corrected and not overwritten. And only after the head has been trained.
 
 # %% [markdown] lang="es"
-# *Diez pasadas por 300 imágenes para entrenar una cabeza, en segundos; cuanto menos, mejor.*
+# *Diez pasadas por una parte de las imágenes de entrenamiento para entrenar una cabeza, en segundos; cuanto menos, mejor.*
 #
 # Calcular diez veces menos no siempre es ir diez veces más rápido. Llamar a `fit` o a un bucle cuesta su propio tiempo, y
 # junto a una red pequeña, con 64 píxeles, se nota. Cuanto mayor es la red base, más cerca de diez.
