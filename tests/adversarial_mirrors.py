@@ -16,11 +16,6 @@ def network(mirror):
 
 
 @pytest.fixture(scope="session")
-def witness(mirror):
-    return mirror.load_source_classifier("mini_resnet_narrow")
-
-
-@pytest.fixture(scope="session")
 def images():
     return draw_pets(6, seed=3, size=64).images
 
@@ -63,7 +58,7 @@ class TestSourceClassifier:
 
 
 class TestAttack:
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=12, deadline=None)
     @given(
         norm=st.sampled_from(["linf", "l2"]),
         levels=st.floats(1, 64),
@@ -234,16 +229,6 @@ class TestLogitGradient:
 
 
 class TestIdealImage:
-    def test_two_networks_see_the_cat_but_only_one_sees_it_in_noise(self, mirror, network, witness):
-        plain = mirror.ideal_image(
-            network, "tabby", objective="probability", total_variation=0, jitter=0, fourier=False
-        )
-        ideal = mirror.ideal_image(network, "tabby")
-        seen_in_noise, seen = mirror.predict_proba(witness, np.stack([plain.image, ideal.image]))[:, ideal.target]
-        assert plain.probability >= 0.99
-        assert ideal.probability >= 0.99
-        assert seen >= 10 * seen_in_noise
-
     def test_what_it_returns_is_what_the_network_says(self, mirror, network):
         ideal = mirror.ideal_image(network, "monarch", steps=12, frames=4)
         said = mirror.predict_proba(network, ideal.image[None])[0, network.class_names.index("monarch")]

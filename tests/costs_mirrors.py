@@ -75,20 +75,12 @@ class TestMeasureCost:
         )
         assert large == 4 * small
 
-    # G of the whole network: MobileNetV2, Sandler et al. (CVPR 2018), 300 M; EfficientNet-B0, Tan and Le (ICML 2019),
-    # 0.39 G; ViT-B/16 and, for PyTorch's, ResNet-50 as torchvision states them; Keras's ResNet-50 is that of He et al.
-    # (CVPR 2016), 3.8 G, which has its strides in the 1x1 convolutions.
-    @pytest.mark.parametrize(
-        ("name", "published", "parameters"),
-        [("mobilenet_v2", 0.300, 2.22e6), ("efficientnet_b0", 0.39, 4.01e6), ("resnet50", None, 23.5e6),
-         ("vit_b_16", 17.564, 85.8e6)],
-    )  # fmt: skip
-    def test_counts_are_the_published_ones(self, mirror, costs, name, published, parameters):
-        backbone = mirror.load_backbone(name, weights="random")
-        published = published or {"pytorch": 4.089, "tensorflow": 3.86}[mirror.__name__.rpartition(".")[2]]
-        assert costs.count_multiply_adds(backbone) / 1e9 == pytest.approx(published, rel=0.02)
+    def test_counts_are_the_published_ones(self, mirror, costs):
+        # Of the whole network: Sandler et al., "MobileNetV2" (CVPR 2018). Lesson 04 counts the other networks.
+        backbone = mirror.load_backbone("mobilenet_v2", weights="random")
+        assert costs.count_multiply_adds(backbone) / 1e9 == pytest.approx(0.300, rel=0.02)
         counted = mirror.count_parameters(backbone)
-        assert counted.trainable + counted.frozen == pytest.approx(parameters, rel=0.002)
+        assert counted.trainable + counted.frozen == pytest.approx(2.22e6, rel=0.002)
 
     @pytest.mark.parametrize("arguments", [{"batch_size": 0}, {"repeats": 0}])
     def test_nothing_to_measure_is_refused(self, mirror, costs, arguments):

@@ -43,10 +43,8 @@ class TestBackbones:
         assert backbone.provenance.kind == "embedded"
         assert "Tiny ImageNet" in repr(backbone)
 
-    @pytest.mark.parametrize(
-        "name", ["mini_resnet", "mobilenet", "vgg16", "resnet50", "mobilenet_v2", "efficientnet_b0"]
-    )
-    def test_every_backbone_runs_with_random_weights(self, mirror, name):
+    @pytest.mark.parametrize("name", ["mini_resnet", "mobilenet_v2"])  # lesson 04 runs the others
+    def test_a_backbone_runs_with_random_weights(self, mirror, name):
         backbone = mirror.load_backbone(name, weights="random", image_size=64)
         features = mirror.extract_features(backbone, np.zeros((2, 64, 64, 3), np.uint8), cache=False)
         assert features.shape == (2, backbone.feature_size)

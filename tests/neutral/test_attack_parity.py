@@ -21,6 +21,7 @@ BOUNDS = {"targeted_8": 97, "targeted_4": 70, "untargeted_4": 97, "untargeted_2"
 POINTS_APART = 4
 
 
+@pytest.mark.slow  # `make bench` holds the same bounds; lesson 07 attacks in both frameworks
 def test_attacks_on_real_photos():
     if not os.environ.get("TLHELPERS_DATA"):
         pytest.skip("needs the photos of Tiny ImageNet in TLHELPERS_DATA")

@@ -10,6 +10,7 @@ from tlhelpers.legacy.perturbations import draw_targets
 FIGURES = ("targeted_4", "untargeted_2")  # at larger budgets all reach nearly all images
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("peer", ["torchattacks", "foolbox"])
 def test_success_is_not_below_that_of_the_peer(peer):
     pytest.importorskip(peer, reason=f"compares with {peer}, which benchmarks/peers.txt installs")
