@@ -4,15 +4,17 @@
 # **{Framework}** · about 60 minutes · before this: [00 Start here](00_start_here_{framework}.ipynb).
 #
 # You have some pictures of cats and dogs, few of them labelled, and a laptop. After this lesson you can write, in
-# {Framework} and without any library of this course,
+# {Framework} and without any library of this course:
 #
 # - a data pipeline from a folder of photos, with the preprocessing that a pretrained network asks for;
-# - the cut: a pretrained network without its old head, frozen and verified, and a new head in its place;
+# - the cut: a pretrained network without its old head, frozen, and with a new head in its place;
 # - the training of that head, with a rule that says when to stop;
-# - **fine-tuning** of the whole network at a low rate;
-# - the fair comparison of all that with training from scratch, with an interval.
+# - **fine-tuning** of the whole network at a low learning rate;
+# - a fair comparison of all that with training from scratch, with intervals.
 #
-# The last section puts all of it on one page, a script that you take home.
+# The last section puts all of it on one page: a script that you take home.
+#
+# Lesson 00 explained the words head, backbone, feature and label. The [glossary](../../docs/glossary.md) has them too.
 
 # %% [markdown] lang="es"
 # # Gatos y perros: su primera transferencia, escrita por usted
@@ -20,15 +22,19 @@
 # **{Framework}** · unos 60 minutos · antes: [00 Empiece aquí](00_start_here_{framework}.ipynb).
 #
 # Tiene unas cuantas imágenes de gatos y perros, pocas de ellas etiquetadas, y un portátil. Al terminar sabrá escribir,
-# en {Framework} y sin ninguna biblioteca de este curso,
+# en {Framework} y sin ninguna biblioteca de este curso:
 #
-# - el camino de los datos, desde una carpeta de fotos, con el preprocesamiento que pide una red preentrenada;
-# - el corte: una red preentrenada sin su antigua cabeza, congelada y comprobada, y una cabeza nueva en su lugar;
+# - el flujo de los datos (*pipeline*), desde una carpeta de fotos, con el preprocesamiento que pide una red
+#   preentrenada;
+# - el corte: una red preentrenada sin su antigua cabeza, congelada y con una cabeza nueva en su lugar;
 # - el entrenamiento de esa cabeza, con una regla que dice cuándo parar;
-# - el **ajuste fino** de la red entera con una tasa baja;
-# - la comparación justa de todo ello con empezar de cero, con su intervalo.
+# - el **ajuste fino** de la red entera, con una tasa de aprendizaje baja;
+# - una comparación justa de todo ello con el entrenamiento desde cero, con sus intervalos.
 #
-# La última sección lo reúne todo en una página: un programa que usted se lleva a casa.
+# La última sección lo reúne todo en una página: un programa que podrá llevarse a casa.
+#
+# La lección 00 explicó las palabras cabeza, red base, característica y etiqueta. También están en el
+# [glosario](../../docs/glosario.md).
 
 # %% tags=["parameters"]
 SEED = 0
@@ -87,14 +93,14 @@ print("TensorFlow", tf.__version__, "Keras", keras.__version__, tf.config.list_l
 # %% [markdown] lang="en"
 # ## 1. Look at the data
 #
-# Before any network: what is in the folder? `load_splits` reads every file once, writes down what it used and what it
-# left out, and why. It changes nothing in your files.
+# Before any network: what is in the data? `load_splits` reads every file once. It notes which files it uses, which it
+# leaves out, and why. It changes nothing in your files.
 
 # %% [markdown] lang="es"
 # ## 1. Mirar los datos
 #
-# Antes que cualquier red: ¿qué hay en la carpeta? `load_splits` lee cada archivo una vez y anota qué ha usado, qué ha
-# descartado y por qué. No cambia nada en sus archivos.
+# Antes que ninguna red: ¿qué hay en los datos? `load_splits` lee cada archivo una vez y anota cuáles usa, cuáles
+# descarta y por qué. No cambia nada en los archivos.
 
 # %% tags=["nbval-check-output"]
 data = load_splits(DATASET, image_size=IMAGE_SIZE, seed=SEED, progress=False)
@@ -111,30 +117,31 @@ class_words = plots.class_words(class_names, LANGUAGE)
 axes = plots.show_images(some.images, [class_words[k] for k in some.labels], columns=6)
 
 # %% [markdown] lang="en"
-# *Training images, one row for each class. Look for what could be mistaken: poses, backgrounds, things in front.*
+# *Training images, one row for each class. Look for what could mislead a network: poses, backgrounds, things in front
+# of the animal.*
 #
-# Three parts, each with its own use. We learn from [**train**](../../docs/glossary.md#training-set). We try things out
-# with [**val**](../../docs/glossary.md#validation-set) (validation). [**test**](../../docs/glossary.md#test-set) is
-# for the very end, so that nothing was chosen to suit it.
+# The data come in three parts, each with its own use. The network learns from
+# [**train**](../../docs/glossary.md#training-set). On [**val**](../../docs/glossary.md#validation-set) (validation) we
+# try things out. [**test**](../../docs/glossary.md#test-set) is for the very end, so that nothing is chosen to suit it.
 #
 # ### From a folder of photos
 #
 # Your own photos will lie in a folder, with one sub-folder for each class. {Framework} reads such a folder in one line.
-# Let us make one to see it.
+# The next cell makes one, and the cell after it reads it.
 
 # %% [markdown] lang="es"
-# *Imágenes de entrenamiento, una fila por clase. Busque lo que podría confundir: posturas, fondos, objetos que tapan al
-# animal.*
+# *Imágenes de entrenamiento, una fila por clase. Busque lo que podría confundir a una red: posturas, fondos, objetos
+# que tapan al animal.*
 #
-# Tres partes, cada una con su uso. De [**train**](../../docs/glosario.md#conjunto-de-entrenamiento) (entrenamiento)
-# aprendemos. Con [**val**](../../docs/glosario.md#conjunto-de-validación) (validación) probamos cosas.
-# [**test**](../../docs/glosario.md#conjunto-de-prueba) (prueba) es para el final, para que nada se haya elegido a su
-# medida.
+# Los datos vienen en tres partes, cada una con su uso. De [**train**](../../docs/glosario.md#conjunto-de-entrenamiento)
+# (entrenamiento) aprende la red. Con [**val**](../../docs/glosario.md#conjunto-de-validación) (validación) probamos
+# cosas. [**test**](../../docs/glosario.md#conjunto-de-prueba) (prueba) queda para el final, para que nada se haya
+# elegido a su medida.
 #
 # ### Desde una carpeta de fotos
 #
-# Sus fotos estarán en una carpeta, con una subcarpeta por clase. {Framework} lee una carpeta así con una sola línea.
-# Hagamos una para verlo.
+# Sus propias fotos estarán en una carpeta, con una subcarpeta por clase. {Framework} lee una carpeta así con una sola
+# línea. La celda siguiente crea una, y la que va después la lee.
 
 # %%
 import tempfile
@@ -162,34 +169,36 @@ for x, y in photos.take(1):
     print(x.shape, x.dtype, "max", x.numpy().max(), y.numpy())
 
 # %% [markdown] lang="en" framework="pytorch"
-# `ImageFolder` numbers the classes in the order of the alphabet, and opens a photo when it is asked for. It looks at no
-# file before that.
+# `ImageFolder` numbers the classes in alphabetical order. It opens a photo only when it is asked for it. Until then it
+# knows nothing but the names of the files.
 
 # %% [markdown] lang="en" framework="tensorflow"
-# `image_dataset_from_directory` numbers the classes in the order of the alphabet, scales the photos to one size and puts
-# them into batches. It looks at no file before it needs it.
+# `image_dataset_from_directory` numbers the classes in alphabetical order, scales the photos to one size and puts them
+# into [batches](../../docs/glossary.md#batch), a few photos at a time. It opens a photo only when it needs it. Until
+# then it knows nothing but the names of the files.
 
 # %% [markdown] lang="es" framework="pytorch"
-# `ImageFolder` numera las clases por orden alfabético y abre cada foto cuando se la piden. Antes de eso no mira ningún
-# archivo.
+# `ImageFolder` numera las clases por orden alfabético y abre cada foto solo cuando se la piden. Hasta entonces no
+# conoce más que los nombres de los archivos.
 
 # %% [markdown] lang="es" framework="tensorflow"
 # `image_dataset_from_directory` numera las clases por orden alfabético, lleva las fotos a un mismo tamaño y las reparte
-# en lotes. No mira ningún archivo antes de necesitarlo.
+# en [lotes](../../docs/glosario.md#lote) de unas pocas fotos. Abre cada foto solo cuando la necesita. Hasta entonces no
+# conoce más que los nombres de los archivos.
 
 # %% [markdown] lang="en"
 # ### What defects look like
 #
-# Real collections have broken files, files with the wrong extension, and the same photo twice. A photo that is both in
-# train and in test is an answer that [leaked](../../docs/glossary.md#data-leakage). Let us damage our folder on
-# purpose, and ask `load_splits` again.
+# Real collections have broken files, files that are no images, and the same photo twice. A photo that is both in train
+# and in test is an answer that has [leaked](../../docs/glossary.md#data-leakage). Let us damage our folder on purpose
+# and ask `load_splits` again.
 
 # %% [markdown] lang="es"
 # ### Qué aspecto tienen los defectos
 #
-# Las colecciones reales tienen archivos rotos, archivos con la extensión equivocada y fotos repetidas. Una foto que
-# está en entrenamiento y también en prueba es una respuesta que [se ha filtrado](../../docs/glosario.md#fuga-de-datos).
-# Estropeemos a propósito nuestra carpeta y preguntemos otra vez a `load_splits`.
+# Las colecciones reales tienen archivos rotos, archivos que no son imágenes y fotos repetidas. Una foto que está en
+# entrenamiento y también en prueba es una respuesta que [se ha filtrado](../../docs/glosario.md#fuga-de-datos).
+# Estropeemos nuestra carpeta a propósito y preguntemos otra vez a `load_splits`.
 
 # %%
 first_class = folder / "photos" / class_names[some.labels[0]]
@@ -204,24 +213,26 @@ print(damaged.manifest.summary(LANGUAGE))
 claim("defects_found", len(damaged.manifest.left_out))
 
 # %% [markdown] lang="en"
-# The loaders of {Framework} would have stopped at the first broken file, in the middle of training, and would never
-# have told of the copy. So an audit comes first.
+# The loaders of {Framework} would have stopped at the first broken file, in the middle of training. About the copy they
+# would have said nothing. So an audit comes first.
 #
 # ## 2. A pretrained network, and the preprocessing that belongs to it
 #
-# What a network knows is in its [**weights**](../../docs/glossary.md#weights), the numbers that training has set. Some
-# networks come with weights that were trained on a million photos. This course brings two along, so that you need no
-# download; hundreds of others are loaded by the same line.
+# What a network knows is in its [**weights**](../../docs/glossary.md#weights), the numbers that training has set. A
+# [pretrained](../../docs/glossary.md#pretraining) network brings the weights of an earlier training, on tens of
+# thousands of photos or on more than a million. This course comes with two such networks, so that you need no download.
+# Many others are loaded in the same way.
 
 # %% [markdown] lang="es"
-# Los cargadores de {Framework} se habrían detenido en el primer archivo roto, en medio del entrenamiento, y nunca
-# habrían avisado de la copia. Por eso la auditoría va primero.
+# Los cargadores de {Framework} se habrían detenido en el primer archivo roto, en medio del entrenamiento. De la copia
+# no habrían dicho nada. Por eso la auditoría va primero.
 #
 # ## 2. Una red preentrenada y el preprocesamiento que le corresponde
 #
-# Lo que una red sabe está en sus [**pesos**](../../docs/glosario.md#pesos), los números que el entrenamiento ha fijado.
-# Hay redes que vienen con pesos entrenados con un millón de fotos. Este curso trae dos, para que no tenga que descargar
-# nada; otras muchas se cargan con la misma línea.
+# Lo que una red sabe está en sus [**pesos**](../../docs/glosario.md#pesos), los números que ha fijado el entrenamiento.
+# Una red [preentrenada](../../docs/glosario.md#preentrenamiento) trae los pesos de un entrenamiento anterior, con
+# decenas de miles de fotos o con más de un millón. Este curso trae dos redes así, para que no tenga que descargar nada.
+# Otras muchas se cargan de la misma manera.
 
 # %% framework="pytorch"
 weights = MiniResNet_Weights.DEFAULT  # torchvision's own: models.ResNet18_Weights.DEFAULT
@@ -244,34 +255,51 @@ applications = [name for name in dir(keras.applications) if name[0].isupper()]
 print(len(applications), "networks in keras.applications:", applications[:4])
 
 # %% [markdown] lang="en" framework="pytorch"
-# The list that is printed first is the [**preprocessing**](../../docs/glossary.md#normalisation-of-the-input): bring the photo to 64
-# pixels, make numbers from 0 to 1 of its pixels, subtract a mean from each colour and divide by a spread (`std`). These
-# six numbers are those of the photos that the network was trained on. They travel with the weights, as one object, so
-# that nobody can pair a network with the wrong ones.
+# The list that is printed first is the [**preprocessing**](../../docs/glossary.md#preprocessing). It brings the photo
+# to 64 pixels and turns its pixels into numbers from 0 to 1. Then it subtracts a mean from each colour and divides by a
+# standard deviation (`std`). These six numbers come from the photos of [ImageNet](../../docs/glossary.md#imagenet), and
+# the network was trained with them. They travel with the weights, in one object, so that nobody pairs a network with
+# the wrong ones.
 #
-# A **backbone** by any name: the course's two, torchvision's, or timm's. This is all that it takes.
+# Below, `load_network` finds a network by its name: one of the course's two, of torchvision's or of timm's. It returns
+# the network together with its preprocessing. We shall use the network as a
+# [**backbone**](../../docs/glossary.md#backbone), that is, without its last layer. Before that function stands, folded,
+# the definition of the larger of the course's two networks.
 
 # %% [markdown] lang="en" framework="tensorflow"
-# In Keras each network has a module of its own, with its [**preprocessing**](../../docs/glossary.md#normalisation-of-the-input) in
-# it: `preprocess_input`. It turns pixels of 0 to 255 into the numbers that this network was trained on. Others want
-# −1 to 1, or blue before red. So take always the one of the same module.
+# In Keras each family of networks has a module of its own, and with it its
+# [**preprocessing**](../../docs/glossary.md#preprocessing), `preprocess_input`. It turns pixels of 0 to 255 into the
+# numbers that the network was trained on. The cell has printed what becomes of a white pixel and of a black one. Other
+# networks want −1 to 1, or blue before red. So always take the function of the network's own module.
 #
-# A **backbone** by any name: the course's two, or those of `keras.applications`. This is all that it takes.
+# Below, `load_network` finds a network by its name: one of the course's two, or one of four from `keras.applications`.
+# (For another one, add a line to its table.) It returns the network together with its preprocessing. We shall use the
+# network as a [**backbone**](../../docs/glossary.md#backbone), that is, without its last layer. Before that function
+# stands, folded, the definition of the larger of the course's two networks.
 
 # %% [markdown] lang="es" framework="pytorch"
-# La lista que se imprime primero es el [**preprocesamiento**](../../docs/glosario.md#normalización-de-la-entrada): llevar la foto a
-# 64 píxeles, convertir sus píxeles en números de 0 a 1, restar a cada color una media y dividir por una dispersión
-# (`std`). Esos seis números son los de las fotos con las que se entrenó la red. Viajan junto con los pesos, en un mismo
-# objeto, para que nadie empareje una red con los que no son.
+# La lista que se imprime primero es el [**preprocesamiento**](../../docs/glosario.md#preprocesamiento). Lleva la foto a
+# 64 píxeles y convierte sus píxeles en números de 0 a 1. Luego resta a cada color una media y divide el resultado entre
+# una desviación estándar (`std`). Esos seis números salen de las fotos de [ImageNet](../../docs/glosario.md#imagenet),
+# y la red se entrenó con ellos. Viajan junto con los pesos, en un mismo objeto, para que nadie empareje una red con
+# otros que no son los suyos.
 #
-# Una **red base** por su nombre: las dos del curso, las de torchvision o las de timm. No hace falta más que esto.
+# Más abajo, `load_network` busca una red por su nombre: una de las dos del curso, de las de torchvision o de las de
+# timm. Devuelve la red junto con su preprocesamiento. La usaremos como [**red base**](../../docs/glosario.md#red-base)
+# (*backbone*; en muchos textos, «modelo base»), es decir, sin su última capa. Antes de esa función está, plegada, la
+# definición de la mayor de las dos redes del curso.
 
 # %% [markdown] lang="es" framework="tensorflow"
-# En Keras cada red tiene su módulo, y en él su [**preprocesamiento**](../../docs/glosario.md#normalización-de-la-entrada):
-# `preprocess_input`. Convierte píxeles de 0 a 255 en los números con los que se entrenó esa red. Otras quieren de −1 a
-# 1, o el azul antes que el rojo. Tome siempre el del mismo módulo.
+# En Keras cada familia de redes tiene su módulo, y en él su
+# [**preprocesamiento**](../../docs/glosario.md#preprocesamiento), `preprocess_input`. Convierte píxeles de 0 a 255 en
+# números como los que la red vio al entrenarse. La celda ha impreso en qué se convierten un píxel blanco y uno negro.
+# Otras redes esperan valores de −1 a 1, o el azul antes que el rojo. Tome siempre la función del módulo de la propia
+# red.
 #
-# Una **red base** por su nombre: las dos del curso o las de `keras.applications`. No hace falta más que esto.
+# Más abajo, `load_network` busca una red por su nombre: una de las dos del curso o una de cuatro de
+# `keras.applications`. (Para usar otra, añada una línea a su tabla). Devuelve la red junto con su preprocesamiento. La
+# usaremos como [**red base**](../../docs/glosario.md#red-base) (*backbone*; en muchos textos, «modelo base»), es decir,
+# sin su última capa. Antes de esa función está, plegada, la definición de la mayor de las dos redes del curso.
 
 # %% framework="pytorch" tags=["folded"]
 # What the next cell uses: the definition of EfficientNet-Lite0, folded, for those who want to see it.
@@ -317,18 +345,24 @@ print("pixels:", photo.shape, photo.dtype, photo.min(), "to", photo.max())
 print("ready: ", ready.shape, ready.dtype, f"{ready.min():.2f} to {ready.max():.2f}, mean {ready.mean():.2f}")
 
 # %% [markdown] lang="en" framework="pytorch"
-# A network eats batches. A `Dataset` says how to get picture number *i*; a `DataLoader` asks it for many, prepares them
-# and stacks them. Ours holds pictures that are already in memory.
+# A network takes pictures in [batches](../../docs/glossary.md#batch), several at a time. A `Dataset` says how to get
+# picture number *i*, ready for the network. A `DataLoader` asks it for several pictures and stacks them. Our `Dataset`
+# holds pictures that are already in memory.
 
 # %% [markdown] lang="en" framework="tensorflow"
-# A network eats batches. `tf.data` makes them: it takes arrays apart into pictures, shuffles, and stacks again.
+# A network takes pictures in batches, several at a time. `tf.data` makes them: it takes an array apart into single
+# pictures and stacks these again, shuffled if we ask for it. The pictures stay as they are; the preprocessing will be a
+# part of the model.
 
 # %% [markdown] lang="es" framework="pytorch"
-# Una red se alimenta de lotes. Un `Dataset` dice cómo obtener la imagen número *i*; un `DataLoader` le pide muchas, las
-# prepara y las apila. El nuestro guarda imágenes que ya están en memoria.
+# Una red recibe las imágenes en [lotes](../../docs/glosario.md#lote), varias a la vez. Un `Dataset` dice cómo obtener
+# la imagen número *i*, lista para la red. Un `DataLoader` le pide varias imágenes y las apila. Nuestro `Dataset` guarda
+# imágenes que ya están en memoria.
 
 # %% [markdown] lang="es" framework="tensorflow"
-# Una red se alimenta de lotes. Los hace `tf.data`: separa las matrices en imágenes, las baraja y las vuelve a apilar.
+# Una red recibe las imágenes en lotes, varias a la vez. Los hace `tf.data`: separa una matriz en imágenes sueltas y las
+# vuelve a apilar, barajadas si se lo pedimos. Las imágenes quedan como están; el preprocesamiento será parte del
+# modelo.
 
 # %% framework="pytorch" shows="tlhelpers.pytorch.data.ImageDataset"
 loader = DataLoader(ImageDataset(some.images, some.labels, prepare), batch_size=4)
@@ -341,16 +375,16 @@ for x, y in batches.take(1):
     print(x.shape, x.dtype, y.numpy())
 
 # %% [markdown] lang="en"
-# ## 3. What does it say, and does the preprocessing matter?
+# ## 3. What does the network say, and does the preprocessing matter?
 #
-# The network still has its old head: one output for each word it learnt. What does it call a real cat? And what, if we
-# forget the preprocessing? Guess first.
+# The network still has its old head, with one output for each word that it learnt. What does it call a real cat? And
+# what if we forget the preprocessing? Guess first.
 
 # %% [markdown] lang="es"
-# ## 3. ¿Qué dice? ¿Y de verdad importa el preprocesamiento?
+# ## 3. ¿Qué dice la red? ¿Y de verdad importa el preprocesamiento?
 #
-# La red conserva su antigua cabeza: una salida por cada palabra que aprendió. ¿Cómo llama a un gato de verdad? ¿Y si nos
-# olvidamos del preprocesamiento? Apueste antes de mirar.
+# La red conserva su antigua cabeza, con una salida por cada palabra que aprendió. ¿Cómo llama a un gato de verdad? ¿Y
+# si olvidamos el preprocesamiento? Haga su apuesta antes de mirar.
 
 # %%
 from skimage import data as sample_photos
@@ -390,14 +424,22 @@ titles = [
 axes = plots.show_images(np.concatenate([chelsea, chelsea]), titles, columns=2, side=2.4)
 
 # %% [markdown] lang="en"
-# *A cat, and the two words that the network finds most probable: left with the preprocessing, right with the bare
-# pixels. Nothing warns you of the difference: both run.*
+# *A cat, and the two words that the network finds most probable: with the preprocessing on the left, with bare pixels
+# on the right.*
+#
+# No warning tells the two apart: the code runs both times. The course's small network, `mini_resnet`, is wrong on the
+# left too, but it answers with an animal and is unsure. On the right it is nearly certain of something that is not in
+# the picture.
 #
 # And our own animals?
 
 # %% [markdown] lang="es"
-# *Un gato, y las dos palabras que la red considera más probables: a la izquierda con el preprocesamiento, a la derecha
-# con los píxeles tal cual. Nada avisa de la diferencia: las dos veces funciona.*
+# *Un gato y las dos palabras (en inglés) que la red considera más probables: a la izquierda, con el preprocesamiento; a
+# la derecha, con los píxeles tal cual.*
+#
+# Nada avisa de la diferencia: el código funciona las dos veces. La red pequeña del curso, `mini_resnet`, también se
+# equivoca a la izquierda, pero responde con un animal y con poca seguridad. A la derecha está casi segura de algo que
+# no aparece en la imagen.
 #
 # ¿Y nuestros animales?
 
@@ -408,21 +450,21 @@ titles = [
 axes = plots.show_images(some.images, titles, columns=6)
 
 # %% [markdown] lang="en"
-# *The old words for our pictures. For the course's drawings most are wrong, and some are absurd: none of the words means
-# "a drawn cat".*
+# *The old words for our pictures. For the course's drawings most are wrong, and some are absurd: none of the words
+# means "a drawn cat".*
 #
-# So the old answers may be of little use. But the answers are only the last layer. What matters is what lies before it.
+# So the old answers may be of little use. But they come from the last layer alone. What matters is what lies before it.
 #
-# ## 4. What is inside?
+# ## 4. What is inside the network?
 
 # %% [markdown] lang="es"
 # *Las palabras antiguas para nuestras imágenes. Con los dibujos del curso, la mayoría son erróneas y algunas, absurdas:
 # ninguna de las palabras significa «gato dibujado».*
 #
-# Así que las respuestas antiguas pueden servir de poco. Pero las respuestas son solo la última capa. Lo que importa es lo
-# que hay antes de ella.
+# Así que las respuestas antiguas pueden servir de poco. Pero salen solo de la última capa. Lo que importa es lo que hay
+# antes de ella.
 #
-# ## 4. ¿Qué hay dentro?
+# ## 4. ¿Qué hay dentro de la red?
 
 # %% framework="pytorch"
 for name, part in network.named_children():
@@ -434,25 +476,39 @@ small.summary(line_length=90)
 print(small.get_layer("layer4").output)
 
 # %% [markdown] lang="en" framework="pytorch"
-# A [**convolution**](../../docs/glossary.md#convolution) (`Conv2d`) slides small filters over the picture. Each gives a
-# [**feature map**](../../docs/glossary.md#feature-map): a small picture that is bright where the filter has found what
-# it looks for. To see the maps we hang a **hook** on a layer, a function that is called when the layer has computed.
+# The list names the parts of the network, from the pixels to the head, and says how many weights each has. Below it
+# stands one part of the small network, `layer4`, in full. Section 7 says what `BatchNorm2d` does.
+#
+# A [**convolution**](../../docs/glossary.md#convolution) (`Conv2d`) slides small filters over the picture. Each filter
+# gives a [**feature map**](../../docs/glossary.md#feature-map): a small picture that is bright where the filter has
+# found what it looks for. To see the maps we hang a **hook** on a layer: a function that is called each time the layer
+# has computed.
 
 # %% [markdown] lang="en" framework="tensorflow"
-# A [**convolution**](../../docs/glossary.md#convolution) (`Conv2D`) slides small filters over the picture. Each gives a
-# [**feature map**](../../docs/glossary.md#feature-map): a small picture that is bright where the filter has found what
-# it looks for. To see the maps we make a **sub-model**: the same layers, but another output.
+# The table lists the layers of the small network, from the pixels to the head, and says how many weights each has. The
+# line below it describes what one of them, `layer4`, gives. Section 7 says what `BatchNormalization` does.
+#
+# A [**convolution**](../../docs/glossary.md#convolution) (`Conv2D`) slides small filters over the picture. Each filter
+# gives a [**feature map**](../../docs/glossary.md#feature-map): a small picture that is bright where the filter has
+# found what it looks for. To see the maps we make a **sub-model**: the same layers, but with other outputs.
 
 # %% [markdown] lang="es" framework="pytorch"
-# Una [**convolución**](../../docs/glosario.md#convolución) (`Conv2d`) desliza filtros pequeños sobre la imagen. Cada uno
-# da un [**mapa de características**](../../docs/glosario.md#mapa-de-características): una imagen pequeña que brilla donde
-# el filtro ha encontrado lo que busca. Para ver los mapas colgamos de una capa un **gancho** (*hook*): una función que se
-# llama cuando la capa ha terminado de calcular.
+# La lista nombra las partes de la red, desde los píxeles hasta la cabeza, y dice cuántos pesos tiene cada una. Debajo
+# está, completa, una parte de la red pequeña, `layer4`. La sección 7 explica qué hace `BatchNorm2d`.
+#
+# Una [**convolución**](../../docs/glosario.md#convolución) (`Conv2d`) desliza filtros pequeños sobre la imagen. Cada
+# filtro da un [**mapa de características**](../../docs/glosario.md#mapa-de-características): una imagen pequeña que
+# brilla donde el filtro ha encontrado lo que busca. Para ver los mapas colgamos de una capa un **gancho** (*hook*): una
+# función que se ejecuta cada vez que la capa termina de calcular.
 
 # %% [markdown] lang="es" framework="tensorflow"
-# Una [**convolución**](../../docs/glosario.md#convolución) (`Conv2D`) desliza filtros pequeños sobre la imagen. Cada uno
-# da un [**mapa de características**](../../docs/glosario.md#mapa-de-características): una imagen pequeña que brilla donde
-# el filtro ha encontrado lo que busca. Para ver los mapas hacemos un **submodelo**: las mismas capas, con otra salida.
+# La tabla enumera las capas de la red pequeña, desde los píxeles hasta la cabeza, y dice cuántos pesos tiene cada una.
+# La línea de debajo describe lo que da una de ellas, `layer4`. La sección 7 explica qué hace `BatchNormalization`.
+#
+# Una [**convolución**](../../docs/glosario.md#convolución) (`Conv2D`) desliza filtros pequeños sobre la imagen. Cada
+# filtro da un [**mapa de características**](../../docs/glosario.md#mapa-de-características): una imagen pequeña que
+# brilla donde el filtro ha encontrado lo que busca. Para ver los mapas hacemos un **submodelo**: las mismas capas, pero
+# con otras salidas.
 
 # %% framework="pytorch"
 convolutions = [name for name, part in network.named_modules() if isinstance(part, nn.Conv2d)]
@@ -479,25 +535,28 @@ axes = plots.show_images(some.images[:1], side=1.6)
 axes = plots.show_feature_maps(maps)
 
 # %% [markdown] lang="en"
-# *A picture, and six maps of each of four convolutions, from the first to the last; yellow is strong. Early maps are
-# fine and follow edges and colours. Late maps have few pixels: they no longer say where exactly, but what.*
+# *A picture, and below it six maps of each of four convolutions, from the first to the last; yellow is strong. Early
+# maps are fine, and outlines can be seen in some of them. Late maps have few pixels: they can hardly say where
+# something is.*
 #
 # ## 5. The cut: features
 #
-# After the last maps the network takes the **mean of each map over all its positions** (global average pooling). So a
-# picture becomes a list of numbers, its [**features**](../../docs/glossary.md#feature). The old head turned these into
-# words. We cut it off, and keep the features.
+# After the last maps the network takes the **mean of each map over all its positions** ([global average
+# pooling](../../docs/glossary.md#global-average-pooling)). So a picture becomes a list of numbers, its
+# [**features**](../../docs/glossary.md#feature). The old head turned these into words. We cut the head off and keep the
+# features.
 
 # %% [markdown] lang="es"
-# *Una imagen, y seis mapas de cada una de cuatro convoluciones, de la primera a la última; el amarillo indica una
-# respuesta fuerte. Los primeros mapas son finos y siguen bordes y colores. Los últimos tienen pocos píxeles: ya no dicen
-# dónde exactamente, sino qué.*
+# *Una imagen y, debajo, seis mapas de cada una de cuatro convoluciones, de la primera a la última; el amarillo indica
+# una respuesta fuerte. Los primeros mapas son finos, y en algunos se ven contornos. Los últimos tienen pocos píxeles:
+# apenas pueden decir dónde está cada cosa.*
 #
 # ## 5. El corte: las características
 #
-# Tras los últimos mapas la red toma la **media de cada mapa en todas sus posiciones** (*global average pooling*). Así una
-# imagen se convierte en una lista de números, sus [**características**](../../docs/glosario.md#característica). La
-# antigua cabeza las convertía en palabras. La cortamos y nos quedamos con las características.
+# Tras los últimos mapas, la red toma la **media de cada mapa en todas sus posiciones** ([agrupación por promedio
+# global](../../docs/glosario.md#agrupación-por-promedio-global), *global average pooling*). Así una imagen se convierte
+# en una lista de números, sus [**características**](../../docs/glosario.md#característica). La antigua cabeza las
+# convertía en palabras. Cortamos la cabeza y nos quedamos con las características.
 
 # %% framework="pytorch"
 small.fc = nn.Identity()  # "give on what you get": the old head is gone
@@ -510,22 +569,26 @@ base, prepare = load_network(BACKBONE, IMAGE_SIZE, include_top=False, pooling="a
 print(cut.output_shape, base.output_shape)
 
 # %% [markdown] lang="en" framework="pytorch"
-# In ResNets the head is called `fc`, in other families `classifier` or `heads`: `print(network)` tells. It is always the
-# last part, so a function can find it. It can put a new head there too; that comes next.
+# In ResNets the head is called `fc`, in other families `classifier` or `heads`; `print(network)` shows it. It is the
+# last part, so a function can find it and put a new head in its place. Here is that function.
 
 # %% [markdown] lang="en" framework="tensorflow"
-# `include_top=False` leaves the old head away, `pooling="avg"` takes the means. That is the line that you will write.
-# Preprocessing, base and head together make a classifier that takes pixels. We shall need it often; here it is as a
+# `include_top=False` leaves the old head out, and `pooling="avg"` takes the means. You will write that line in your own
+# scripts. What it gives, Keras's guides call the **base**: our backbone.
+#
+# Preprocessing, base and head together make a classifier that takes pixels. We shall need it often, so here it is as a
 # function.
 
 # %% [markdown] lang="es" framework="pytorch"
-# En las ResNet la cabeza se llama `fc`; en otras familias, `classifier` o `heads`: `print(network)` lo dice. Siempre es la
-# última parte, así que una función puede encontrarla. También puede poner allí una cabeza nueva; es lo que sigue.
+# En las ResNet la cabeza se llama `fc`; en otras familias, `classifier` o `heads`: se ve con `print(network)`. Es la
+# última parte, así que una función puede encontrarla y poner una cabeza nueva en su lugar. Esta es la función.
 
 # %% [markdown] lang="es" framework="tensorflow"
-# `include_top=False` deja fuera la antigua cabeza y `pooling="avg"` toma las medias. Esa es la línea que usted escribirá.
-# Preprocesamiento, base y cabeza forman juntos un clasificador que recibe píxeles. Lo necesitaremos a menudo; aquí está
-# como función.
+# `include_top=False` deja fuera la antigua cabeza y `pooling="avg"` toma las medias. Es la línea que escribirá en sus
+# propios programas. A lo que devuelve, las guías de Keras lo llaman **base**: es nuestra red base.
+#
+# Preprocesamiento, base y cabeza forman juntos un clasificador que recibe píxeles. Lo necesitaremos a menudo, así que
+# aquí está como función.
 
 # %% framework="pytorch" shows="tlhelpers.pytorch.heads.replace_head"
 
@@ -555,16 +618,24 @@ print(f"{len(features)} × {features.shape[1]} features, {time.perf_counter() - 
 # %% [markdown] lang="en"
 # ## 6. A new head
 #
-# Which [**head**](../../docs/glossary.md#head) shall stand on the features? Three are in use. One linear layer weighs
-# the features and gives one score a class (a **logit**). Textbooks also show two layers with something that is not
-# linear between them. How many weights has each?
+# Which [**head**](../../docs/glossary.md#head) do we put on the features? Three are in use.
+#
+# The first is one linear layer (`nn.Linear`, in Keras `Dense`). It weighs the features and gives each class a score,
+# its [**logit**](../../docs/glossary.md#logits). The second has two linear layers, with
+# [ReLU](../../docs/glossary.md#activation-function) and [dropout](../../docs/glossary.md#dropout) between them. ReLU
+# sets negative numbers to zero. Dropout sets some numbers to zero at random, in training only. The third is the one
+# that textbooks put on VGG-16, a well-known older network. How many weights has each?
 
 # %% [markdown] lang="es"
 # ## 6. Una cabeza nueva
 #
-# ¿Qué [**cabeza**](../../docs/glosario.md#cabeza) ponemos sobre las características? Se usan tres. Una sola capa lineal
-# pondera las características y da una puntuación por clase (un **logit**). Los libros muestran también dos capas con algo
-# no lineal en medio. ¿Cuántos pesos tiene cada una?
+# ¿Qué [**cabeza**](../../docs/glosario.md#cabeza) ponemos sobre las características? Hay tres habituales.
+#
+# La primera es una sola capa lineal (`nn.Linear`; en Keras, `Dense`). Pondera las características y da a cada clase una
+# puntuación, su [**logit**](../../docs/glosario.md#logits). La segunda tiene dos capas lineales y, entre ellas,
+# [ReLU](../../docs/glosario.md#función-de-activación) y [*dropout*](../../docs/glosario.md#dropout). ReLU pone a cero
+# los números negativos. El *dropout* pone a cero algunos números al azar, solo al entrenar. La tercera es la que los
+# libros ponen sobre VGG-16, una red anterior muy conocida. ¿Cuántos pesos tiene cada una?
 
 # %% framework="pytorch"
 size = features.shape[1]
@@ -595,14 +666,18 @@ for name, head in heads.items():
     print(f"{name:>28}: {head.count_params():>10,} weights")
 
 # %% [markdown] lang="en"
-# The last one stands on the *maps* of VGG-16, not on their means: `Flatten` lays all 7 × 7 × 512 numbers in a row. Six
-# million weights for two classes, to be learnt from a few dozen pictures! We take one linear layer. With few labels
-# that is hard to beat, and there is little in it that can go wrong.
+# The last one stands on the *maps* of VGG-16, not on their means: `Flatten` lays all 7 × 7 × 512 numbers in a row. That
+# makes more than six million weights, to be learnt from a few dozen pictures!
+#
+# We take one linear layer. With so few weights there is less room for learning the pictures by heart
+# ([overfitting](../../docs/glossary.md#overfitting)). Here it is, on the small network:
 
 # %% [markdown] lang="es"
-# La última se apoya en los *mapas* de VGG-16, no en sus medias: `Flatten` pone en fila los 7 × 7 × 512 números. ¡Seis
-# millones de pesos para dos clases, que habría que aprender de unas docenas de imágenes! Nosotros tomamos una capa
-# lineal. Con pocas etiquetas es difícil de superar, y hay poco en ella que pueda salir mal.
+# La última se apoya en los *mapas* de VGG-16, no en sus medias: `Flatten` pone en fila los 7 × 7 × 512 números. ¡Son
+# más de seis millones de pesos, que habría que aprender de unas docenas de imágenes!
+#
+# Nosotros tomamos una sola capa lineal. Con tan pocos pesos hay menos margen para aprenderse las imágenes de memoria
+# ([sobreajuste](../../docs/glosario.md#sobreajuste)). Aquí está, sobre la red pequeña:
 
 # %% framework="pytorch"
 model = mini_resnet(weights="DEFAULT")
@@ -620,14 +695,16 @@ model = keras.Model(inputs, outputs)
 # %% [markdown] lang="en"
 # ## 7. Freeze, and verify it
 #
-# The new head knows nothing yet. Its first corrections are large and senseless, and would run through the whole
-# network. So the backbone is [**frozen**](../../docs/glossary.md#freeze): its weights do not learn.
+# The new head knows nothing yet, and its first answers are random. To correct them, training would change the whole
+# network, and spoil what it knows. So we [**freeze**](../../docs/glossary.md#freeze) the backbone: its weights do not
+# learn.
 
 # %% [markdown] lang="es"
 # ## 7. Congelar, y comprobarlo
 #
-# La cabeza nueva aún no sabe nada. Sus primeras correcciones son grandes y sin sentido, y recorrerían toda la red. Por
-# eso la red base se [**congela**](../../docs/glosario.md#congelar): sus pesos no aprenden.
+# La cabeza nueva aún no sabe nada, y sus primeras respuestas salen al azar. Para corregirlas, el entrenamiento
+# cambiaría la red entera y estropearía lo que sabe. Por eso [**congelamos**](../../docs/glosario.md#congelar) la red
+# base: sus pesos no aprenden.
 
 # %% framework="pytorch"
 for parameter in model.parameters():
@@ -653,20 +730,22 @@ print(counts)
 claim("head_is_small", 100 * counts["trainable"] / (counts["trainable"] + counts["frozen"]))
 
 # %% [markdown] lang="en" framework="pytorch"
-# Is that all? Let us verify it: we call the network once, as in training, and compare every number before and after. We
-# have not even taken a step.
+# Is that all? Let us verify it. We call the network once as in training (`train()`) and once as in use (`eval()`), and
+# compare every number before and after. No step of training is taken.
 
 # %% [markdown] lang="en" framework="tensorflow"
-# Is that all? Let us verify it: we call the base once as in training, frozen and not frozen, and compare every number
-# before and after. We have not even taken a step.
+# Is that all? Let us verify it. We call the base as in training (`training=True`), first frozen, then not frozen. Then
+# we call it with `training=False`, ourselves and inside `fit`. Each time we compare every number before and after. No
+# weight learns in this: the learning rate in `fit` is 0.
 
 # %% [markdown] lang="es" framework="pytorch"
-# ¿Eso es todo? Comprobémoslo: llamamos una vez a la red, como en el entrenamiento, y comparamos cada número antes y
-# después. Ni siquiera hemos dado un paso.
+# ¿Eso es todo? Comprobémoslo. Llamamos a la red una vez como al entrenar (`train()`) y otra como en uso (`eval()`), y
+# comparamos cada número antes y después. No se da ningún paso de entrenamiento.
 
 # %% [markdown] lang="es" framework="tensorflow"
-# ¿Eso es todo? Comprobémoslo: llamamos una vez a la base como en el entrenamiento, congelada y sin congelar, y comparamos
-# cada número antes y después. Ni siquiera hemos dado un paso.
+# ¿Eso es todo? Comprobémoslo. Llamamos a la base como al entrenar (`training=True`), primero congelada y luego sin
+# congelar. Después la llamamos con `training=False`, por nuestra cuenta y dentro de `fit`. Cada vez comparamos todos
+# los números antes y después. Ningún peso aprende en todo esto: la tasa de aprendizaje en `fit` es 0.
 
 # %% framework="pytorch"
 pixels = torch.stack(
@@ -709,43 +788,57 @@ print("frozen:", len(moved_asleep), "arrays moved; not frozen:", len(moved_awake
 print("called with training=False:", len(moved_by_call), "and the same inside of fit:", len(moved_in_fit))
 
 # %% [markdown] lang="en" framework="pytorch"
-# `requires_grad = False` is not enough. [**BatchNorm**](../../docs/glossary.md#batch-normalisation) keeps a running mean
-# and spread of what it sees. These are no weights with a gradient: in `train()` they move with every batch, frozen or
-# not. `eval()` stops that. So a training loop that begins with `model.train()` must put frozen BatchNorm to sleep again.
+# `requires_grad = False` is not enough. [**BatchNorm**](../../docs/glossary.md#batch-normalisation) keeps a running
+# mean and spread of what passes through it. These have no gradient: in `train()` they move with every batch, whether
+# the weights are frozen or not. `eval()` stops that. So a training loop that begins with `model.train()` must put
+# frozen BatchNorm to sleep again, with `eval()`.
 
 # %% [markdown] lang="en" framework="tensorflow"
-# [**BatchNorm**](../../docs/glossary.md#batch-normalisation) keeps a running mean and spread of what it sees, and these
-# move in training without any gradient. In Keras `trainable = False` stops that too: a frozen BatchNorm runs as in use.
+# [**BatchNorm**](../../docs/glossary.md#batch-normalisation) keeps a running mean and spread of what passes through it,
+# and these move in training without any gradient. In Keras `trainable = False` stops that too: a frozen BatchNorm works
+# in training as it does in use.
 #
-# But when you *unfreeze* the base later, it wakes up. Many texts call the base with `training=False` against that, as we
-# did above. A call of our own obeys. Inside `fit` it does not: Keras 3 hands its own `training=True` to every layer. So
-# verify, and when the base shall learn, freeze its BatchNorm layers by name.
+# But when you *unfreeze* the base later, BatchNorm wakes up. Against that, many texts call the base with
+# `training=False`, as we did in section 6. Where we call it ourselves, that helps. Inside `fit` it does not: Keras 3
+# hands its own `training=True` to every layer. So verify, and when the base is to learn, freeze its BatchNorm layers
+# one by one.
 
 # %% [markdown] lang="es" framework="pytorch"
-# `requires_grad = False` no basta. [**BatchNorm**](../../docs/glosario.md#normalización-por-lotes) lleva una media y una
-# dispersión de lo que va viendo. No son pesos con gradiente: en `train()` se mueven con cada lote, congelados o no.
-# `eval()` lo impide. Por eso un bucle que empieza con `model.train()` tiene que volver a dormir la BatchNorm congelada.
+# `requires_grad = False` no basta. [**BatchNorm**](../../docs/glosario.md#normalización-por-lotes) lleva la media y la
+# dispersión de lo que pasa por ella. Estas no tienen gradiente: en `train()` se mueven con cada lote, estén o no
+# congelados los pesos. `eval()` lo impide. Por eso un bucle que empieza con `model.train()` tiene que volver a dormir
+# la BatchNorm congelada con `eval()`.
 
 # %% [markdown] lang="es" framework="tensorflow"
-# [**BatchNorm**](../../docs/glosario.md#normalización-por-lotes) lleva una media y una dispersión de lo que va viendo, y
-# estas se mueven al entrenar sin gradiente alguno. En Keras `trainable = False` también lo impide: una BatchNorm congelada
-# trabaja como en uso.
+# [**BatchNorm**](../../docs/glosario.md#normalización-por-lotes) lleva la media y la dispersión de lo que pasa por
+# ella, y al entrenar estas se mueven sin gradiente alguno. En Keras `trainable = False` también lo impide: una
+# BatchNorm congelada trabaja al entrenar igual que en uso.
 #
-# Pero cuando más adelante *descongele* la base, despertará. Contra eso, muchos textos llaman a la base con
-# `training=False`, como hicimos arriba. Una llamada nuestra lo respeta. Dentro de `fit`, no: Keras 3 pasa su propio
-# `training=True` a todas las capas. Así que compruébelo y, cuando la base deba aprender, congele una a una sus capas
-# BatchNorm.
+# Pero si más adelante *descongela* la base, BatchNorm despertará. Para evitarlo, muchos textos llaman a la base con
+# `training=False`, como hicimos en la sección 6. Cuando la llamamos por nuestra cuenta, sirve. Dentro de `fit`, no:
+# Keras 3 pasa su propio `training=True` a todas las capas. Así que compruébelo y, cuando la base deba aprender, congele
+# una a una sus capas BatchNorm.
 
 # %%
 claim("frozen_does_not_move", len(moved_asleep))
 
-# %% [markdown] lang="en"
-# **Your turn (1).** Write it yourself, for a network that you have not seen before. Run the cell: the check says what is
-# missing.
+# %% [markdown] lang="en" framework="pytorch"
+# **Your turn (1).** Freeze a network that you have not seen before: a MobileNetV2, all of it but its head, which is
+# called `net.classifier`. Its BatchNorm must not move either. Write a few lines in the place of `# write here` and run
+# the cell. The check says what is missing; a solution is folded below.
 
-# %% [markdown] lang="es"
-# **Le toca a usted (1).** Escríbalo usted, para una red que aún no ha visto. Ejecute la celda: la comprobación dice qué
-# falta.
+# %% [markdown] lang="en" framework="tensorflow"
+# **Your turn (1).** Freeze a network that you have not seen before: `net`, a MobileNetV2 without its head. Write your
+# code in the place of `# write here` and run the cell. The check says what is missing; a solution is folded below.
+
+# %% [markdown] lang="es" framework="pytorch"
+# **Le toca a usted (1).** Congele una red que aún no ha visto: una MobileNetV2, entera salvo su cabeza, que se llama
+# `net.classifier`. Su BatchNorm tampoco debe moverse. Escriba unas líneas en el lugar de `# write here` y ejecute la
+# celda. La comprobación le dice qué falta; debajo hay una solución plegada.
+
+# %% [markdown] lang="es" framework="tensorflow"
+# **Le toca a usted (1).** Congele una red que aún no ha visto: `net`, una MobileNetV2 sin su cabeza. Escriba su código
+# en el lugar de `# write here` y ejecute la celda. La comprobación le dice qué falta; debajo hay una solución plegada.
 
 
 # %% framework="pytorch" tags=["folded"]
@@ -817,12 +910,14 @@ def freeze_body(net):
 check_freeze(freeze_body)
 
 # %% [markdown] lang="en"
-# **Your turn (2).** A head of two layers: from the features to 64 numbers, ReLU, dropout of one half, and from there to
-# one logit a class. No softmax: the loss does that.
+# **Your turn (2).** Write a head of two layers: from the features to 64 numbers, then ReLU, then dropout of 0.5, and
+# from there to one logit a class. No [softmax](../../docs/glossary.md#softmax), which turns logits into probabilities:
+# the loss, in the next section, does that itself.
 
 # %% [markdown] lang="es"
-# **Le toca a usted (2).** Una cabeza de dos capas: de las características a 64 números, ReLU, un *dropout* de la mitad y
-# de ahí un logit por clase. Sin softmax: de eso se encarga la pérdida.
+# **Le toca a usted (2).** Escriba una cabeza de dos capas: de las características a 64 números, después ReLU, después
+# *dropout* de 0.5, y de ahí a un logit por clase. Sin [softmax](../../docs/glosario.md#softmax), que convierte los
+# logits en probabilidades: de eso se encarga la función de pérdida, en la sección siguiente.
 
 
 # %% framework="pytorch" tags=["folded"]
@@ -897,14 +992,15 @@ check_head(two_layers(256, 2))
 # %% [markdown] lang="en"
 # ## 8. Training
 #
-# Which labels may we use? Say `LABELS` for each class. A fifth of them we hold out: on these we see when learning stops
-# to help. They are labels too, so they count.
+# How many labels may we use? Say `LABELS` for each class. A fifth of them we hold out: they show when learning no
+# longer helps. They are labels too, so they count. The labels of `data.val` would be extra ones, so we leave them alone.
 
 # %% [markdown] lang="es"
 # ## 8. Entrenar
 #
-# ¿Qué etiquetas podemos usar? Digamos `LABELS` por clase. Una quinta parte la apartamos: con ella vemos cuándo deja de
-# ayudar el aprendizaje. También son etiquetas, así que cuentan.
+# ¿Cuántas etiquetas podemos usar? Digamos que `LABELS` por clase. Apartamos una quinta parte: muestra cuándo deja de
+# servir seguir aprendiendo. También son etiquetas, así que cuentan. Las etiquetas de `data.val` serían otras más; por
+# eso no las tocamos.
 
 # %%
 most = int(np.bincount(data.train.labels).min())
@@ -926,20 +1022,33 @@ print(x.shape, x_val.shape, features.shape)
 
 # %% [markdown] lang="en"
 # The backbone is frozen, so a picture's features never change. We compute them **once** and train the head on them.
+# What is a step of training?
 #
-# What is a step? Look at a [batch](../../docs/glossary.md#batch); measure with the **cross-entropy** how wrong the answers
-# are (0 when the right class gets probability 1); find for each weight the direction in which that falls, its
-# [gradient](../../docs/glossary.md#gradient); move every weight a little that way. The
-# [optimizer](../../docs/glossary.md#optimizer), here Adam, decides how far.
+# 1. Take a batch.
+# 2. Measure how wrong the answers are. This number is the [**loss**](../../docs/glossary.md#loss), here the
+#    [**cross-entropy**](../../docs/glossary.md#cross-entropy). It is 0 when the right class gets probability 1.
+# 3. Find for each weight how the loss changes when the weight grows a little: its
+#    [**gradient**](../../docs/glossary.md#gradient).
+# 4. Move every weight a little against its gradient. The [**optimizer**](../../docs/glossary.md#optimizer), here AdamW,
+#    a form of [Adam](../../docs/glossary.md#adam), decides how far.
+#
+# One pass over all pictures is an [**epoch**](../../docs/glossary.md#epoch).
 
 # %% [markdown] lang="es"
 # La red base está congelada, así que las características de una imagen no cambian nunca. Las calculamos **una vez** y
-# entrenamos la cabeza con ellas.
+# entrenamos la cabeza con ellas. ¿Qué es un paso de entrenamiento?
 #
-# ¿Qué es un paso? Mirar un [lote](../../docs/glosario.md#lote); medir con la **entropía cruzada** cuánto se equivocan las
-# respuestas (0 cuando la clase correcta recibe probabilidad 1); hallar para cada peso la dirección en la que eso baja, su
-# [gradiente](../../docs/glosario.md#gradiente); mover un poco cada peso hacia allí. El
-# [optimizador](../../docs/glosario.md#optimizador), aquí Adam, decide cuánto.
+# 1. Tomar un lote.
+# 2. Medir cuánto se equivocan las respuestas. Ese número es la
+#    [**pérdida**](../../docs/glosario.md#función-de-pérdida), aquí la [**entropía
+#    cruzada**](../../docs/glosario.md#entropía-cruzada). Vale 0 cuando la clase correcta recibe probabilidad 1.
+# 3. Hallar para cada peso cómo cambia la pérdida si ese peso crece un poco: su
+#    [**gradiente**](../../docs/glosario.md#gradiente).
+# 4. Mover un poco cada peso en contra de su gradiente. Cuánto, lo decide el
+#    [**optimizador**](../../docs/glosario.md#optimizador), aquí AdamW, una variante de
+#    [Adam](../../docs/glosario.md#adam).
+#
+# Una pasada por todas las imágenes es una [**época**](../../docs/glosario.md#época).
 
 # %% framework="pytorch"
 torch.manual_seed(SEED)
@@ -969,21 +1078,21 @@ loss, accuracy = head.evaluate(val_features, y_val, verbose=0)
 print(f"loss {loss:.3f}, accuracy {accuracy:.1%}")
 
 # %% [markdown] lang="en" framework="pytorch"
-# These six lines inside the loop are the heart of PyTorch. Around them belongs some housekeeping: `train()` and
-# `eval()`, the device, sums for the loss, and the rule that says when to stop. Here is all of it, as the rest of the
-# course uses it.
+# The five lines inside the inner loop are the heart of training in PyTorch. Around them belongs some housekeeping:
+# `train()` and `eval()`, the device, sums for the loss. Here is all of it, as the rest of the course uses it.
 
 # %% [markdown] lang="en" framework="tensorflow"
-# `compile` says how to learn, `fit` does it. Inside `fit` stands a loop like the next one. You need it when you want
-# something that `fit` does not offer, such as two optimizers.
+# `compile` says how to learn, and `fit` does it. Inside `fit` runs a loop like the next one, which goes on training the
+# same head. You need such a loop when you want something that `fit` does not offer, such as two optimizers.
 
 # %% [markdown] lang="es" framework="pytorch"
-# Las líneas dentro del bucle son el corazón de PyTorch. A su alrededor hace falta algo de orden: `train()` y `eval()`, el
-# dispositivo, sumas para la pérdida y la regla que dice cuándo parar. Aquí está todo, tal como lo usa el resto del curso.
+# Las cinco líneas del bucle interior son el corazón del entrenamiento en PyTorch. A su alrededor hace falta algo de
+# orden: `train()` y `eval()`, el dispositivo, sumas para la pérdida. Aquí está todo, tal como lo usa el resto del
+# curso.
 
 # %% [markdown] lang="es" framework="tensorflow"
-# `compile` dice cómo aprender; `fit` lo hace. Dentro de `fit` hay un bucle como el siguiente. Lo necesitará cuando quiera
-# algo que `fit` no ofrece, como dos optimizadores.
+# `compile` dice cómo aprender, y `fit` lo hace. Dentro de `fit` hay un bucle como el siguiente, que sigue entrenando la
+# misma cabeza. Necesitará uno así cuando quiera algo que `fit` no ofrece, como dos optimizadores.
 
 # %% framework="pytorch" shows="tlhelpers.pytorch.training.train_epoch tlhelpers.pytorch.training.evaluate"
 
@@ -999,29 +1108,39 @@ for epoch in range(5):
         optimizer.apply_gradients(zip(gradients, head.trainable_variables))
     print(epoch, f"loss {float(loss):.3f}")
 
+# %% [markdown] lang="en"
+# When to stop? A network that trains for long may learn its pictures by heart. Then the loss on pictures that it does
+# *not* learn from rises again. So we watch that loss, the **validation loss**. When it has not fallen for `PATIENCE`
+# rounds, we stop and put the weights of the best round back. That is [early
+# stopping](../../docs/glossary.md#early-stopping), and its number of rounds is the
+# [patience](../../docs/glossary.md#patience).
+#
+# The [**learning rate**](../../docs/glossary.md#learning-rate) says how long the steps are. Each time about a third of
+# the patience has gone, we lower it: often the steps have only become too long.
+#
+# What is a round? With two classes and ten labels for each, the pictures to learn from fill one batch of 16, so a pass
+# over them is one step. With fifty labels it is five. To give all the same patience we count in **rounds of 20 steps**,
+# however many pictures there are. `fit` takes each round for an epoch, and there are `ROUNDS` of them at most.
+
+# %% [markdown] lang="es"
+# ¿Cuándo parar? Una red que se entrena mucho tiempo puede aprenderse de memoria sus imágenes. Entonces la pérdida
+# vuelve a subir en las imágenes de las que *no* aprende. Por eso vigilamos esa pérdida, la **pérdida de validación**.
+# Cuando lleva `PATIENCE` rondas sin bajar, paramos y recuperamos los pesos de la mejor ronda. Eso es la [parada
+# temprana](../../docs/glosario.md#parada-temprana), y ese número de rondas es la
+# [paciencia](../../docs/glosario.md#paciencia).
+#
+# La [**tasa de aprendizaje**](../../docs/glosario.md#tasa-de-aprendizaje) dice qué longitud tienen los pasos. Cada vez
+# que se agota más o menos un tercio de la paciencia, la bajamos: a menudo lo único que ocurre es que los pasos ya son
+# demasiado largos.
+#
+# ¿Qué es una ronda? Con dos clases y diez etiquetas de cada una, las imágenes de las que se aprende llenan un lote de 16,
+# así que una pasada por ellas es un paso. Con cincuenta etiquetas son cinco. Para que todos tengan la misma paciencia,
+# contamos en **rondas de 20 pasos**, sean cuantas sean las imágenes. Para `fit`, cada ronda es una época, y hay como
+# máximo `ROUNDS`.
+
 # %% framework="pytorch" shows="tlhelpers.pytorch.training.fit"
 
 # %% framework="tensorflow" shows="tlhelpers.tensorflow.training.fit"
-
-# %% [markdown] lang="en"
-# When to stop? Trained for long, a network learns its pictures by heart; then the loss on pictures that it does *not*
-# learn from rises again. So we watch the **validation loss**. When it has not fallen for `PATIENCE` rounds, we stop, and
-# put the weights of the best round back: [early stopping](../../docs/glossary.md#early-stopping). On the way
-# there the learning rate is lowered, each time a third of the patience has gone: often the steps had only become too
-# long.
-#
-# With ten labels a pass over the data is one step, with fifty it is five. To give all the same patience, we count in
-# **rounds of 20 steps**, however many pictures there are.
-
-# %% [markdown] lang="es"
-# ¿Cuándo parar? Si se entrena mucho, una red se aprende de memoria sus imágenes; entonces vuelve a subir la pérdida en las
-# imágenes de las que *no* aprende. Por eso vigilamos la **pérdida de validación**. Cuando lleva `PATIENCE` rondas sin
-# bajar, paramos y recuperamos los pesos de la mejor ronda: [parada temprana](../../docs/glosario.md#parada-temprana). Por
-# el camino, cada vez que se agota un tercio de la paciencia, se baja la tasa de aprendizaje: muchas veces los pasos solo
-# se habían quedado largos.
-#
-# Con diez etiquetas, una pasada por los datos es un paso; con cincuenta, cinco. Para que todos tengan la misma paciencia,
-# contamos en **rondas de 20 pasos**, sean cuantas sean las imágenes.
 
 
 # %% framework="pytorch"
@@ -1064,18 +1183,21 @@ head, history = train_head(features, y, val_features, y_val, SEED)
 axes = plots.plot_training(history, language=LANGUAGE)
 
 # %% [markdown] lang="en"
-# *[Loss](../../docs/glossary.md#loss) and accuracy after each round. The dotted line marks the round whose weights were
-# kept: the one with the lowest validation loss.*
+# *Loss and accuracy in each round, on the pictures to learn from (training) and on those held out (validation). The
+# dotted line marks the round whose weights were kept, the one with the lowest validation loss. If that is the last
+# round, the loss was still falling when `ROUNDS` ended the training.*
 #
-# Two more things that you will meet in every script: a rate that falls while training goes on (a
-# [schedule](../../docs/glossary.md#schedule)), and a file of the best weights so far.
+# Two more things that you will meet in many scripts: a learning rate that falls by a plan made beforehand (a
+# [schedule](../../docs/glossary.md#schedule)), and a file that keeps the weights while training still runs.
 
 # %% [markdown] lang="es"
-# *[Pérdida](../../docs/glosario.md#función-de-pérdida) y exactitud tras cada ronda. La línea de puntos marca la ronda cuyos
-# pesos se han conservado: la de menor pérdida de validación.*
+# *Pérdida y exactitud en cada ronda, con las imágenes de las que se aprende (entrenamiento) y con las apartadas
+# (validación). La línea de puntos marca la ronda cuyos pesos se han conservado, la de menor pérdida de validación. Si
+# es la última ronda, la pérdida seguía bajando cuando `ROUNDS` puso fin al entrenamiento.*
 #
-# Dos cosas más que encontrará en cualquier programa: una tasa que baja a medida que avanza el entrenamiento (un
-# [programa de la tasa](../../docs/glosario.md#programa-de-la-tasa)) y un archivo con los mejores pesos hasta el momento.
+# Dos cosas más que encontrará a menudo en el código de otros: una tasa de aprendizaje que baja según un plan fijado de
+# antemano (en inglés *schedule*; en el glosario, [programa de la tasa](../../docs/glosario.md#programa-de-la-tasa)) y
+# un archivo que guarda los pesos mientras el entrenamiento sigue en marcha.
 
 # %% framework="pytorch"
 other = nn.Linear(features.shape[1], num_classes)
@@ -1100,11 +1222,20 @@ seen = other.fit(
 )
 print([round(loss, 3) for loss in seen.history["loss"]], (folder / "head.keras").stat().st_size, "bytes")
 
-# %% [markdown] lang="en"
-# **Your turn (3).** The heart of it, from memory.
+# %% [markdown] lang="en" framework="pytorch"
+# **Your turn (3).** The heart of training, from memory: one step on one batch, with the optimizer that is given.
 
-# %% [markdown] lang="es"
-# **Le toca a usted (3).** El corazón de todo esto, de memoria.
+# %% [markdown] lang="en" framework="tensorflow"
+# **Your turn (3).** From memory: compile `net`, whose outputs are logits. Take AdamW with a learning rate of 0.01, the
+# cross-entropy for labels that are integers, and accuracy as the metric.
+
+# %% [markdown] lang="es" framework="pytorch"
+# **Le toca a usted (3).** El corazón del entrenamiento, de memoria: un paso con un lote y con el optimizador que se le
+# da.
+
+# %% [markdown] lang="es" framework="tensorflow"
+# **Le toca a usted (3).** De memoria: compile `net`, cuyas salidas son logits. Use AdamW con una tasa de aprendizaje de
+# 0.01, la entropía cruzada para etiquetas que son enteros y la exactitud como métrica.
 
 
 # %% framework="pytorch" tags=["folded"]
@@ -1188,13 +1319,23 @@ def make_ready(net):
 
 check_step(make_ready)
 
-# %% [markdown] lang="en"
-# On a GPU two more lines matter: numbers of 16 bits in place of 32 where that does no harm, and the order in which pixels
-# lie in memory. How far off are 16 bits?
+# %% [markdown] lang="en" framework="pytorch"
+# On a GPU two more lines matter. One is [mixed precision](../../docs/glossary.md#mixed-precision): numbers of 16 bits
+# in place of 32 where that does little harm. The other is the order in which pixels lie in memory. How far off are the
+# features with 16 bits?
 
-# %% [markdown] lang="es"
-# En una GPU importan dos líneas más: números de 16 bits en lugar de 32 donde no hace daño, y el orden en que los píxeles
-# están en la memoria. ¿Cuánto se desvían 16 bits?
+# %% [markdown] lang="en" framework="tensorflow"
+# On a GPU one more line matters. It is [mixed precision](../../docs/glossary.md#mixed-precision): numbers of 16 bits in
+# place of 32 where that does little harm. How far off is a layer's output with 16 bits?
+
+# %% [markdown] lang="es" framework="pytorch"
+# En una GPU importan dos líneas más. Una es la [precisión mixta](../../docs/glosario.md#precisión-mixta): números de 16
+# bits en lugar de 32 donde apenas hace daño. La otra es el orden en que los píxeles están en la memoria. ¿Cuánto se
+# desvían las características con 16 bits?
+
+# %% [markdown] lang="es" framework="tensorflow"
+# En una GPU importa una línea más. Es la [precisión mixta](../../docs/glosario.md#precisión-mixta): números de 16 bits
+# en lugar de 32 donde apenas hace daño. ¿Cuánto se desvía la salida de una capa con 16 bits?
 
 # %% framework="pytorch"
 network.to(device, memory_format=torch.channels_last)  # the colours of a pixel side by side
@@ -1218,14 +1359,14 @@ print("largest difference", f"{float(difference):.1%}")
 # %% [markdown] lang="en"
 # ## 9. What do features computed once save?
 #
-# We trained on features, not on pictures. Had the frozen backbone run in each of ten passes over the pictures, it would
-# have computed the same numbers ten times. How much time does that cost? Guess, then look.
+# We trained on features, not on pictures. Suppose that the frozen backbone ran in each of ten passes over the pictures:
+# it would compute the same numbers ten times. How much time does that cost? Guess, then look.
 
 # %% [markdown] lang="es"
 # ## 9. ¿Qué ahorra calcular las características una sola vez?
 #
-# Hemos entrenado con características, no con imágenes. Si la red base congelada hubiera trabajado en cada una de diez
-# pasadas por las imágenes, habría calculado diez veces los mismos números. ¿Cuánto tiempo cuesta eso? Apueste y mire.
+# Hemos entrenado con características, no con imágenes. Suponga que la red base congelada trabaja en cada una de diez
+# pasadas por las imágenes: calcularía diez veces los mismos números. ¿Cuánto tiempo cuesta eso? Haga su apuesta y mire.
 
 # %% framework="pytorch"
 timed_images, timed_labels = data.train.images[: 6 * LABELS], data.train.labels[: 6 * LABELS]
@@ -1276,33 +1417,41 @@ claim("features_once_are_faster", every_time / once)
 # %% [markdown] lang="en"
 # *Ten passes over some of the training pictures to train a head, in seconds; shorter is better.*
 #
-# Ten times less to compute is not always ten times as fast. Calling `fit` or a loop costs time of its own, and beside a
-# small network at 64 pixels that counts. The larger the backbone, the nearer to ten.
+# A tenth of the computing is not always a tenth of the time. Calling `fit` or a loop costs time of its own. Beside a
+# small network at 64 pixels that counts; beside a large one it hardly does.
 #
-# It works only as long as nothing changes: neither the backbone nor the pictures. Pictures that are flipped and shifted
-# at random ([augmentation](../../docs/glossary.md#augmentation)) are new ones each time.
+# Computing features once is right only as long as nothing changes: neither the backbone nor the pictures. Pictures that
+# are flipped and shifted at random ([augmentation](../../docs/glossary.md#augmentation)) are new ones each time.
 #
 # ## 10. Fine-tuning
 #
 # The backbone learnt from other pictures. Can it adapt to ours? [**Fine-tuning**](../../docs/glossary.md#fine-tuning)
-# lets it learn too, at a low [**rate**](../../docs/glossary.md#learning-rate): ten to a hundred times below that of a new
-# head, so that it is corrected and not overwritten. And only after the head has been trained.
+# lets it learn too, but only after the head has been trained. The learning rate is low, ten to a hundred times below
+# that of a new head. So the backbone is corrected, not overwritten.
+#
+# Now the backbone changes, and each picture runs through it at each step. So we may as well flip and shift the pictures
+# at random.
 
 # %% [markdown] lang="es"
-# *Diez pasadas por una parte de las imágenes de entrenamiento para entrenar una cabeza, en segundos; cuanto menos, mejor.*
+# *Diez pasadas por una parte de las imágenes de entrenamiento para entrenar una cabeza, en segundos; cuanto menos,
+# mejor.*
 #
-# Calcular diez veces menos no siempre es ir diez veces más rápido. Llamar a `fit` o a un bucle cuesta su propio tiempo, y
-# junto a una red pequeña, con 64 píxeles, se nota. Cuanto mayor es la red base, más cerca de diez.
+# Calcular diez veces menos no siempre es ir diez veces más rápido. Llamar a `fit` o recorrer un bucle también lleva su
+# tiempo. Junto a una red pequeña, con 64 píxeles, se nota; junto a una grande, apenas.
 #
-# Solo funciona mientras nada cambie: ni la red base ni las imágenes. Las imágenes que se reflejan y desplazan al azar
-# ([aumento de datos](../../docs/glosario.md#aumento-de-datos)) son nuevas cada vez.
+# Calcular las características una sola vez es correcto mientras no cambie nada: ni la red base ni las imágenes. Las
+# imágenes que se reflejan y desplazan al azar ([aumento de datos](../../docs/glosario.md#aumento-de-datos)) son nuevas
+# cada vez.
 #
 # ## 10. Ajuste fino
 #
 # La red base aprendió de otras imágenes. ¿Puede adaptarse a las nuestras? El [**ajuste
-# fino**](../../docs/glosario.md#ajuste-fino) (*fine-tuning*) le permite aprender también, con una
-# [**tasa**](../../docs/glosario.md#tasa-de-aprendizaje) baja: entre diez y cien veces menor que la de una cabeza nueva,
-# para corregirla sin borrar lo que sabe. Y solo después de haber entrenado la cabeza.
+# fino**](../../docs/glosario.md#ajuste-fino) (*fine-tuning*) le permite aprender también, pero solo después de haber
+# entrenado la cabeza. La tasa de aprendizaje es baja, entre diez y cien veces menor que la de una cabeza nueva. Así la
+# red base se corrige sin borrar lo que sabe.
+#
+# Ahora la red base cambia, y cada imagen pasa por ella en cada paso. Así que podemos aprovechar para reflejar y
+# desplazar las imágenes al azar.
 
 # %% framework="pytorch"
 shift = IMAGE_SIZE // 8
@@ -1376,47 +1525,66 @@ def fine_tune(x, y, x_val, y_val, seed):
 
 
 # %% [markdown] lang="en" framework="pytorch"
-# The optimizer holds two **groups**, each with a rate of its own. BatchNorm stays asleep: `train_epoch` sees that it does
-# not learn.
+# The optimizer holds two **groups** of weights, each with a learning rate of its own. BatchNorm stays asleep:
+# `train_epoch` sees that it is frozen, and puts it into `eval()`.
 
 # %% [markdown] lang="en" framework="tensorflow"
-# Keras's `fit` has one optimizer with one rate for all that learns. The head was trained before, so the low rate does it
-# no harm. (Two rates are two optimizers in a loop with `GradientTape`.) Whoever changes `trainable` must compile again,
-# or nothing changes, and nothing says so.
+# Keras's `fit` has one optimizer, with one learning rate for all that learns. The head was trained before, so a low
+# rate is enough for it. (For two rates, take two optimizers in a loop with `GradientTape`.)
+#
+# Whoever changes `trainable` must compile again. Otherwise nothing changes, and nothing says so.
 
 # %% [markdown] lang="es" framework="pytorch"
-# El optimizador tiene dos **grupos**, cada uno con su tasa. BatchNorm sigue dormida: `train_epoch` ve que no aprende.
+# El optimizador tiene dos **grupos** de pesos, cada uno con su tasa de aprendizaje. BatchNorm sigue dormida:
+# `train_epoch` ve que está congelada y la pone en `eval()`.
 
 # %% [markdown] lang="es" framework="tensorflow"
-# `fit` de Keras tiene un optimizador con una sola tasa para todo lo que aprende. La cabeza ya está entrenada, así que la
-# tasa baja no la perjudica. (Dos tasas son dos optimizadores en un bucle con `GradientTape`.) Quien cambie `trainable`
-# debe compilar de nuevo; si no, no cambia nada, y nada lo avisa.
+# El `fit` de Keras tiene un solo optimizador, con una misma tasa de aprendizaje para todo lo que aprende. La cabeza ya
+# está entrenada, así que le basta una tasa baja. (Para tener dos tasas, use dos optimizadores en un bucle con
+# `GradientTape`).
+#
+# Quien cambie `trainable` debe compilar de nuevo. Si no, no cambia nada, y nada lo avisa.
 
 # %% [markdown] lang="en"
 # ## 11. Is it worth it? A fair comparison
 #
 # Now the question of the lesson. With the *same* labels, how far does each of three ways get?
 #
-# - **frozen**: the backbone as it is, a linear head on its features;
-# - **fine-tuned**: then all of it, at a low rate;
+# - **frozen**: the backbone as it is, with a linear head on its features;
+# - **fine-tuned**: the frozen network, and then all of it trained at a low rate;
 # - **from scratch**: the same architecture, all weights random, all of it trained.
 #
-# Fair means: each way sees the same labelled images, those that decide when to stop counted in. Each stops by the same
-# rule, and may go on as long as that rule lets it. Each is repeated with several
-# [**seeds**](../../docs/glossary.md#seed), which draw *other images* and other random weights.
+# What makes the comparison fair?
+#
+# - Each way gets the same labelled images. Those that decide when to stop are among them.
+# - Each stops by the same rule, after `ROUNDS` rounds at most. (Fine-tuning has two stages, its head and then the
+#   whole, and the rule holds for each.)
+# - Each is repeated with `SEEDS` [**seeds**](../../docs/glossary.md#seed), which draw *other images* and other random
+#   weights.
+#
+# One difference remains. Where the whole network trains, its pictures are flipped and shifted at random. Features
+# computed once do not allow that.
 
 # %% [markdown] lang="es"
 # ## 11. ¿Merece la pena? Una comparación justa
 #
-# Ahora, la pregunta de la lección. Con las *mismas* etiquetas, ¿hasta dónde llega cada una de tres maneras?
+# Ahora, la pregunta de la lección. Con las *mismas* etiquetas, ¿hasta dónde se llega por cada uno de estos tres
+# caminos?
 #
 # - **congelada**: la red base tal cual, con una cabeza lineal sobre sus características;
-# - **ajuste fino**: después, toda ella, con una tasa baja;
+# - **ajuste fino**: la red congelada y, después, toda ella entrenada con una tasa baja;
 # - **desde cero**: la misma arquitectura, con todos los pesos al azar, entrenada entera.
 #
-# Justa quiere decir: cada manera ve las mismas imágenes etiquetadas, contando las que deciden cuándo parar. Cada una para
-# según la misma regla y puede seguir mientras esa regla se lo permita. Y cada una se repite con varias
-# [**semillas**](../../docs/glosario.md#semilla), que eligen *otras imágenes* y otros pesos al azar.
+# ¿Qué hace justa la comparación?
+#
+# - Los tres reciben las mismas imágenes etiquetadas. Entre ellas están las que deciden cuándo parar.
+# - Los tres paran según la misma regla, tras `ROUNDS` rondas como máximo. (El ajuste fino tiene dos etapas, la cabeza y
+#   luego la red entera, y la regla vale para cada una).
+# - Los tres se repiten con `SEEDS` [**semillas**](../../docs/glosario.md#semilla), que eligen *otras imágenes* y otros
+#   pesos al azar.
+#
+# Queda una diferencia. Donde se entrena la red entera, las imágenes se reflejan y desplazan al azar. Con
+# características calculadas una sola vez eso no es posible.
 
 
 # %% framework="pytorch"
@@ -1448,10 +1616,12 @@ def answers_of(model, images):
 
 
 # %% [markdown] lang="en"
-# The test images are looked at here, once for each trained network, and nothing is chosen by them.
+# Here the test images are used, once for each trained network. Nothing is chosen by them. Later sections come back to
+# them, but only to show mistakes and to check a script.
 
 # %% [markdown] lang="es"
-# Las imágenes de prueba se miran aquí, una vez por cada red entrenada, y nada se elige por ellas.
+# Aquí se usan las imágenes de prueba, una vez con cada red entrenada. No se elige nada en función de ellas. Más adelante
+# volvemos a ellas, pero solo para mostrar errores y para comprobar un programa.
 
 # %%
 ways = {"frozen": train_frozen, "fine_tuned": fine_tune, "scratch": train_scratch}
@@ -1495,17 +1665,19 @@ ax = plots.plot_accuracy_over_labels(counts, curves, chance=1 / num_classes, lan
 
 # %% [markdown] lang="en"
 # *Test accuracy against the number of labelled images of each class. Lines join the means; pale marks are single seeds.
-# The lines above the figure add 95 % intervals, steps and seconds.*
+# The lines of text above the figure add 95 % intervals, steps and seconds. For fine-tuning, both stages count.*
 #
-# Which differences are more than chance? We compare seed by seed and image by image. A difference whose
-# [interval](../../docs/glossary.md#confidence-interval) contains zero is one that this test cannot see.
+# Which differences are more than chance? We compare seed by seed and image by image. Where the
+# [interval](../../docs/glossary.md#confidence-interval) of a difference contains zero, this test sees no difference.
 
 # %% [markdown] lang="es"
 # *Exactitud en la prueba según el número de imágenes etiquetadas de cada clase. Las líneas unen las medias; cada marca
-# pálida es una semilla. Las líneas de texto encima de la figura añaden intervalos del 95 %, pasos y segundos.*
+# pálida es una semilla. Las líneas de texto encima de la figura añaden intervalos del 95 %, pasos y segundos. En el
+# ajuste fino cuentan las dos etapas.*
 #
-# ¿Qué diferencias son algo más que azar? Comparamos semilla a semilla e imagen a imagen. Una diferencia cuyo
-# [intervalo](../../docs/glosario.md#intervalo-de-confianza) contiene el cero es una que esta prueba no puede ver.
+# ¿Qué diferencias son algo más que azar? Comparamos semilla por semilla e imagen por imagen. Si el
+# [intervalo](../../docs/glosario.md#intervalo-de-confianza) de una diferencia contiene el cero, esta prueba no ve
+# ninguna diferencia.
 
 # %%
 gain = {n: metrics.paired_difference(right["scratch", n], right["frozen", n]) for n in counts}
@@ -1522,26 +1694,27 @@ claim("tuning_does_no_harm", 100 * min(difference.value for difference in tuning
 
 # %% [markdown] lang="en"
 # So transfer saves labels: it is far ahead when they are few. On the course's drawings, with `LABELS` labels a class,
-# training from scratch comes near, if it is allowed to go on until it stops improving. It takes many times the seconds:
-# each of its steps runs through the whole network and back, where a step of the frozen one touches a few hundred
-# numbers. The README has the same table for real photos.
+# training from scratch comes near, if it may go on until it no longer improves. But it takes many times the seconds.
+# Each of its steps runs through the whole network and back; a step of the frozen one touches the head alone. The README
+# has the same table for real photos.
 #
 # ## 12. Where does it go wrong?
 #
-# One number hides who is mistaken for whom. In the [**confusion matrix**](../../docs/glossary.md#confusion-matrix) rows
-# are true classes, columns are answers.
+# One number hides which class is taken for which. In the [**confusion
+# matrix**](../../docs/glossary.md#confusion-matrix) rows are true classes and columns are answers. Here it is for the
+# last frozen network with `LABELS` labels a class.
 
 # %% [markdown] lang="es"
 # Así que la transferencia ahorra etiquetas: cuando son pocas, va muy por delante. Con los dibujos del curso y `LABELS`
-# etiquetas por clase, empezar de cero se acerca, si se le deja seguir hasta que ya no mejora. Tarda muchas veces más: cada
-# uno de sus pasos recorre la red entera, de ida y vuelta, mientras que uno de la congelada toca unos cientos de números.
-# El README tiene la misma tabla con fotos reales.
+# etiquetas por clase, el entrenamiento desde cero se acerca, siempre que pueda seguir hasta que ya no mejore. Pero
+# tarda muchas veces más. Cada uno de sus pasos recorre la red entera, de ida y vuelta; un paso de la congelada toca
+# solo la cabeza. El README tiene la misma tabla con fotos reales.
 #
-# ## 12. ¿Dónde se equivoca?
+# ## 12. ¿Dónde se equivoca la red?
 #
-# Un solo número esconde quién se confunde con quién. En la [**matriz de
+# Un solo número esconde qué clase se confunde con cuál. En la [**matriz de
 # confusión**](../../docs/glosario.md#matriz-de-confusión) las filas son las clases verdaderas y las columnas, las
-# respuestas.
+# respuestas. Esta es la de la última red congelada con `LABELS` etiquetas por clase.
 
 
 # %% framework="pytorch"
@@ -1568,16 +1741,20 @@ if len(worst):
     axes = plots.show_images(data.test.images[worst], titles, columns=6)
 
 # %% [markdown] lang="en"
-# *The mistakes of the frozen network of which it was most certain: true class → answer, and its probability. Can you see
-# what misled it? A percentage is not a promise: these were wrong.*
+# *The mistakes, six at most, of which the same network was most certain. Above each: the true class → the answer, and
+# the probability of the answer. Can you see what misled it?*
 #
-# ## 13. Keep it
+# A percentage is not a promise: all of these answers were wrong.
+#
+# ## 13. Keep the model
 #
 # A model that cannot be loaded again is not finished.
 
 # %% [markdown] lang="es"
-# *Los errores de la red congelada de los que estaba más segura: clase verdadera → respuesta, y su probabilidad. ¿Ve usted
-# qué la ha confundido? Un porcentaje no es una promesa: estas respuestas eran erróneas.*
+# *Los errores, seis como máximo, de los que la misma red estaba más segura. Encima de cada uno: la clase verdadera → la
+# respuesta, y la probabilidad de la respuesta. ¿Se ve qué la ha confundido?*
+#
+# Un porcentaje no es una promesa: todas estas respuestas eran erróneas.
 #
 # ## 13. Guardar el modelo
 #
@@ -1610,36 +1787,43 @@ for path in sorted(folder.glob("cats_and_dogs*")):
 claim("saved_equals_loaded", np.abs(after - before).max())
 
 # %% [markdown] lang="en" framework="pytorch"
-# `weights_only=True` lets `torch.load` read numbers and nothing else: an old-style file may hold code that runs when it is
-# opened. The format safetensors cannot hold code at all. Class names and preprocessing belong to the model: write them
-# down beside the weights.
+# With `weights_only=True`, `torch.load` reads numbers and nothing that could run. Without it, a file may hold code that
+# runs when it is opened. The format safetensors cannot hold code at all.
+#
+# Class names and preprocessing belong to the model: write them down beside the weights. The cell does that for the
+# class names, in the safetensors file.
 
 # %% [markdown] lang="en" framework="tensorflow"
-# The file `.keras` holds everything, and `load_model` needs no code of yours: preprocessing is part of the model. The
-# class names are not: write them down beside it. A file from a stranger may ask to run code (`Lambda` layers); Keras
-# refuses that by default, and you should too.
+# The file `.keras` holds the architecture, the weights and the preprocessing, which is part of the model. So
+# `load_model` needs no code of yours. The class names are not in it: write them down beside it.
+#
+# A stranger's file may ask to run code (in a `Lambda` layer). Keras refuses that by default; leave it so.
 
 # %% [markdown] lang="es" framework="pytorch"
-# Con `weights_only=True`, `torch.load` lee números y nada más: un archivo al estilo antiguo puede contener código que se
-# ejecuta al abrirlo. El formato safetensors no puede contener código. Los nombres de las clases y el preprocesamiento
-# pertenecen al modelo: anótelos junto a los pesos.
+# Con `weights_only=True`, `torch.load` lee números y nada que pueda ejecutarse. Sin esa opción, un archivo puede
+# contener código que se ejecuta al abrirlo. El formato safetensors no puede contener código.
+#
+# Los nombres de las clases y el preprocesamiento pertenecen al modelo: anótelos junto a los pesos. La celda lo hace con
+# los nombres de las clases, en el archivo safetensors.
 
 # %% [markdown] lang="es" framework="tensorflow"
-# El archivo `.keras` lo contiene todo, y `load_model` no necesita código suyo: el preprocesamiento es parte del modelo. Los
-# nombres de las clases no: anótelos junto a él. El archivo de un desconocido puede pedir que se ejecute código (capas
-# `Lambda`); Keras lo rechaza por defecto, y usted también debería.
+# El archivo `.keras` contiene la arquitectura, los pesos y el preprocesamiento, que es parte del modelo. Por eso
+# `load_model` no necesita código suyo. Los nombres de las clases no están en él: anótelos al lado.
+#
+# El archivo de un desconocido puede pedir que se ejecute código (en una capa `Lambda`). Keras lo rechaza por defecto;
+# déjelo así.
 
 # %% [markdown] lang="en"
 # ## 14. A photo of your own
 #
 # Press the button and choose a photo. It stays on the machine that runs this notebook. Try your cat, then try something
-# that is neither cat nor dog: the network knows only two words, and will use one of them.
+# that is neither cat nor dog. The network knows only its own classes, and it will name one of them.
 
 # %% [markdown] lang="es"
 # ## 14. Una foto suya
 #
 # Pulse el botón y elija una foto. No sale del equipo que ejecuta este cuaderno. Pruebe con su gato y luego con algo que
-# no sea ni gato ni perro: la red solo conoce dos palabras, y usará una de ellas.
+# no sea ni gato ni perro. La red solo conoce sus propias clases, y nombrará una de ellas.
 
 # %%
 from tlhelpers.data.images import prepare_photo
@@ -1658,16 +1842,23 @@ ask_for_photo(answer, LANGUAGE)
 # %% [markdown] lang="en"
 # ## 15. Pictures of another kind
 #
-# Our classifiers learnt from one kind of picture. What do they make of the same animals drawn in pencil, or seen at
-# night? The task is the same; the [domain](../../docs/glossary.md#domain-shift), $P(X)$, has changed. Guess first: will
-# the frozen network do better there, or the fine-tuned one?
+# Our networks learnt from one kind of picture. What do they make of others? The course draws 200 new cats and dogs in
+# three styles: like photos, in pencil, and at night. The task is the same; the [domain](../../docs/glossary.md#domain),
+# $P(X)$, changes. Guess first: will the frozen network do better there, or the fine-tuned one?
+#
+# If you trained on the course's drawings, the first style is the one that the networks know. If you trained on real
+# photos, all three are new to them. (With classes other than cat and dog the next cell prints nothing.)
 
 # %% [markdown] lang="es"
 # ## 15. Imágenes de otro tipo
 #
-# Nuestros clasificadores aprendieron de un solo tipo de imágenes. ¿Qué harán con los mismos animales dibujados a lápiz o
-# vistos de noche? La tarea es la misma; el [dominio](../../docs/glosario.md#cambio-de-dominio), $P(X)$, ha cambiado.
-# Apueste primero: ¿se defenderá mejor allí la red congelada o la del ajuste fino?
+# Nuestras redes aprendieron de un solo tipo de imágenes. ¿Qué harán con otros? El curso dibuja 200 gatos y perros
+# nuevos en tres estilos: como en una foto, a lápiz y de noche. La tarea es la misma; el
+# [dominio](../../docs/glosario.md#dominio), $P(X)$, cambia. Haga primero su apuesta: ¿acertará más allí la red
+# congelada o la del ajuste fino?
+#
+# Si ha entrenado con los dibujos del curso, el primer estilo es el que las redes conocen. Si ha entrenado con fotos
+# reales, los tres son nuevos para ellas. (Con clases que no sean gato y perro, la celda siguiente no imprime nada).
 
 # %%
 from tlhelpers.drawn_pets import SPECIES, draw_pets
@@ -1683,25 +1874,33 @@ if shifted:
     claim("another_domain_costs", 100 * (shifted["photo", "frozen"].value - shifted["sketch", "frozen"].value))
 
 # %% [markdown] lang="en"
-# *Accuracy on 200 new drawings of each style, with its 95 % interval; one network of each way, that of the last seed.*
+# *Accuracy on 200 new drawings of each style, with its 95 % interval. There is one network of each way, that of the
+# last seed; another seed may give quite other numbers.*
 #
-# A model that does well on one kind of picture promises nothing for another.
+# A model that does well on one kind of picture promises nothing for another. So test it on the kind that it will meet.
 #
 # ## 16. The whole of it on one page
 #
-# Here is what you take home: from a folder of photos to an accuracy, in {Framework} alone. The cell writes it into a
-# file; the next one runs it, as you would in a terminal.
+# Here is what you take home: from a folder of photos to an accuracy, in {Framework} alone. The next cell writes it into
+# a file. You would run it as `python one_page.py PHOTOS`; then it downloads a pretrained network.
+#
+# Here it gets a second file instead, with the lesson's backbone. So nothing is downloaded, and the script can be
+# compared with the lesson. The cells that follow save the backbone and run the script.
 
 # %% [markdown] lang="es"
-# *Exactitud con 200 dibujos nuevos de cada estilo, con su intervalo del 95 %; una red de cada manera, la de la última
-# semilla.*
+# *Exactitud con 200 dibujos nuevos de cada estilo, con su intervalo del 95 %. Hay una red de cada tipo, la de la última
+# semilla; otra semilla puede dar números bastante distintos.*
 #
-# Que un modelo funcione bien con un tipo de imágenes no promete nada para otro.
+# Que un modelo funcione bien con un tipo de imágenes no promete nada para otro. Por eso conviene probarlo con el tipo
+# que va a encontrar.
 #
 # ## 16. Todo en una página
 #
-# Esto es lo que se lleva a casa: de una carpeta de fotos a una exactitud, solo con {Framework}. La celda lo escribe en un
-# archivo; la siguiente lo ejecuta, como usted lo haría en una terminal.
+# Esto es lo que se lleva a casa: de una carpeta de fotos a una exactitud, solo con {Framework}. La celda siguiente lo
+# escribe en un archivo. Se ejecutaría con `python one_page.py FOTOS`; en ese caso descarga una red preentrenada.
+#
+# Aquí, en cambio, recibe un segundo archivo con la red base de la lección. Así no se descarga nada, y el programa se
+# puede comparar con la lección. Las celdas que siguen guardan la red base y ejecutan el programa.
 
 # %% framework="pytorch"
 # %%writefile {folder}/one_page.py
@@ -1843,25 +2042,34 @@ claim("script_agrees", 100 * abs(from_script - from_lesson))
 #
 # - Load a pretrained network with its preprocessing, cut its head off, freeze it, and verify that nothing moves.
 # - Put a linear head on features that are computed once, and train it with a rule that says when to stop.
-# - Fine-tune: the head first, then all of it at a low rate, BatchNorm asleep.
-# - Compare fairly: the same labels, the same rule, several draws, an interval.
-# - What came out here: with few labels transfer is far ahead; with more, training from scratch comes near, at many times
-#   the cost. These were the pictures of `DATASET`; the README has the same table for real photos.
+# - Fine-tune: the head first, then all of it at a low rate, with BatchNorm asleep.
+# - Compare fairly: the same labels, the same rule, several seeds, an interval.
+#
+# And what came out? With few labels transfer is far ahead. With more, training from scratch comes nearer on the
+# course's drawings, at a much higher cost. The [README](../../README.md) has the numbers, and those of real photos
+# beside them.
 #
 # From here on the course imports what you have built: [the toolbox](../../docs/toolbox.md) lists it.
+#
+# ## Check yourself
 
 # %% [markdown] lang="es"
 # ## Lo que ya sabe hacer
 #
 # - Cargar una red preentrenada con su preprocesamiento, cortarle la cabeza, congelarla y comprobar que nada se mueve.
-# - Poner una cabeza lineal sobre características calculadas una sola vez y entrenarla con una regla que dice cuándo parar.
-# - Hacer un ajuste fino: primero la cabeza, después todo con una tasa baja y BatchNorm dormida.
-# - Comparar con justicia: las mismas etiquetas, la misma regla, varios sorteos y un intervalo.
-# - Lo que ha salido aquí: con pocas etiquetas, la transferencia va muy por delante; con más, empezar de cero se acerca, a
-#   un coste muchas veces mayor. Eran las imágenes de `DATASET`; el README tiene la misma tabla con fotos reales.
+# - Poner una cabeza lineal sobre características calculadas una sola vez y entrenarla con una regla que dice cuándo
+#   parar.
+# - Hacer un ajuste fino: primero la cabeza, después toda la red con una tasa baja y con BatchNorm dormida.
+# - Comparar con justicia: las mismas etiquetas, la misma regla, varias semillas y un intervalo.
+#
+# ¿Y qué ha salido? Con pocas etiquetas, la transferencia va muy por delante. Con más, el entrenamiento desde cero se
+# acerca con los dibujos del curso, a un coste mucho mayor. El [README](../../README.es.md) tiene los números y, al
+# lado, los de fotos reales.
 #
 # A partir de aquí el curso importa lo que usted ha construido: lo enumera [la caja de
 # herramientas](../../docs/caja_de_herramientas.md).
+#
+# ## Compruebe lo aprendido
 
 # %%
 show_quiz("01_cats_vs_dogs/after", LANGUAGE)
