@@ -993,7 +993,8 @@ check_head(two_layers(256, 2))
 # ## 8. Training
 #
 # How many labels may we use? Say `LABELS` for each class. A fifth of them we hold out: they show when learning no
-# longer helps. They are labels too, so they count. The labels of `data.val` would be extra ones, so we leave them alone.
+# longer helps. They are labels too, so they count. The labels of `data.val` would be extra ones, so we leave them
+# alone.
 
 # %% [markdown] lang="es"
 # ## 8. Entrenar
@@ -1133,8 +1134,8 @@ for epoch in range(5):
 # que se agota más o menos un tercio de la paciencia, la bajamos: a menudo lo único que ocurre es que los pasos ya son
 # demasiado largos.
 #
-# ¿Qué es una ronda? Con dos clases y diez etiquetas de cada una, las imágenes de las que se aprende llenan un lote de 16,
-# así que una pasada por ellas es un paso. Con cincuenta etiquetas son cinco. Para que todos tengan la misma paciencia,
+# ¿Qué es una ronda? Con dos clases y diez etiquetas de cada una, las imágenes de las que se aprende llenan un lote de
+# 16, así que una pasada por ellas es un paso. Con cincuenta etiquetas son cinco. Para que todos tengan la misma paciencia,
 # contamos en **rondas de 20 pasos**, sean cuantas sean las imágenes. Para `fit`, cada ronda es una época, y hay como
 # máximo `ROUNDS`.
 
@@ -1620,8 +1621,8 @@ def answers_of(model, images):
 # them, but only to show mistakes and to check a script.
 
 # %% [markdown] lang="es"
-# Aquí se usan las imágenes de prueba, una vez con cada red entrenada. No se elige nada en función de ellas. Más adelante
-# volvemos a ellas, pero solo para mostrar errores y para comprobar un programa.
+# Aquí se usan las imágenes de prueba, una vez con cada red entrenada. No se elige nada en función de ellas. Más
+# adelante volvemos a ellas, pero solo para mostrar errores y para comprobar un programa.
 
 # %%
 ways = {"frozen": train_frozen, "fine_tuned": fine_tune, "scratch": train_scratch}
@@ -1882,7 +1883,8 @@ if shifted:
 # ## 16. The whole of it on one page
 #
 # Here is what you take home: from a folder of photos to an accuracy, in {Framework} alone. The next cell writes it into
-# a file. You would run it as `python one_page.py PHOTOS`; then it downloads a pretrained network.
+# a file. You would run it as `python one_page.py PHOTOS`. In `PHOTOS` it expects `train`, `val` and `test`, each with
+# one sub-folder a class. It downloads a pretrained network.
 #
 # Here it gets a second file instead, with the lesson's backbone. So nothing is downloaded, and the script can be
 # compared with the lesson. The cells that follow save the backbone and run the script.
@@ -1897,7 +1899,8 @@ if shifted:
 # ## 16. Todo en una página
 #
 # Esto es lo que se lleva a casa: de una carpeta de fotos a una exactitud, solo con {Framework}. La celda siguiente lo
-# escribe en un archivo. Se ejecutaría con `python one_page.py FOTOS`; en ese caso descarga una red preentrenada.
+# escribe en un archivo. Se ejecutaría con `python one_page.py FOTOS`. En `FOTOS` espera `train`, `val` y `test`, cada
+# una con una subcarpeta por clase. Descarga una red preentrenada.
 #
 # Aquí, en cambio, recibe un segundo archivo con la red base de la lección. Así no se descarga nada, y el programa se
 # puede comparar con la lección. Las celdas que siguen guardan la red base y ejecutan el programa.
