@@ -1136,8 +1136,8 @@ for epoch in range(5):
 #
 # ¿Qué es una ronda? Con dos clases y diez etiquetas de cada una, las imágenes de las que se aprende llenan un lote de
 # 16, así que una pasada por ellas es un paso. Con cincuenta etiquetas son cinco. Para que todos tengan la misma
-# paciencia, contamos en **rondas de 20 pasos**, sean cuantas sean las imágenes. Para `fit`, cada ronda es una época, y hay
-# como máximo `ROUNDS`.
+# paciencia, contamos en **rondas de 20 pasos**, sean cuantas sean las imágenes. Para `fit`, cada ronda es una época, y
+# hay como máximo `ROUNDS`.
 
 # %% framework="pytorch" shows="tlhelpers.pytorch.training.fit"
 
