@@ -4,17 +4,19 @@
 Whether the claims hold is seen in the committed outputs, which `scripts/lint.py` checks: here they are only shown.
 """
 
+import os
 from pathlib import Path
 
 import pytest
 
-from tlcourse.records import collect
-from tlcourse.runner import run
+from tlcourse.records import collect, collect_results
+from tlcourse.runner import run, to_html
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 LANGUAGES = {"pytorch": "en", "tensorflow": "es"}
 # Claims that hold at any size: small parameters are no excuse.
 ALWAYS = {"defects_found", "frozen_does_not_move", "saved_equals_loaded", "script_agrees"}
+PHOTOS = {"LABELS": 15, "FEW_LABELS": 10, "ROUNDS": 3, "PATIENCE": 1}  # a true network on a processor takes minutes
 LESSONS = sorted(path.stem for path in (NOTEBOOKS / "src").glob("*.py"))
 
 
@@ -32,3 +34,20 @@ def test_a_lesson_runs_to_its_end_and_measures_what_it_claims(lesson, framework,
     claims, claimed = (collect([path], asserted=False) for path in (done, notebook))
     assert [claim.name for claim in claims] == [claim.name for claim in claimed]
     assert [claim.name for claim in claims if claim.name in ALWAYS and not claim.passed] == []
+
+
+@pytest.mark.timeout(1500)
+def test_the_first_lesson_on_real_photos(framework, tmp_path, monkeypatch):
+    if not os.environ.get("TLHELPERS_DATA"):
+        pytest.skip("needs the photos in TLHELPERS_DATA")
+    _, done = run_lesson("01_cats_vs_dogs", framework, "photos.yaml", tmp_path, monkeypatch, **PHOTOS)
+    claims = {claim.name: claim for claim in collect([done], asserted=False)}
+    assert claims["frozen_does_not_move"].passed
+    assert claims["saved_equals_loaded"].passed
+    results = [result.fields for result in collect_results([done])]
+    assert {(result["data"], result["backbone"]) for result in results} == {("cats_vs_dogs", "efficientnet_lite0")}
+    accuracy = {(result["method"], result["labels_a_class"]): result["accuracy"] for result in results}
+    assert accuracy["frozen", 15] >= 0.9  # cut short after three rounds; the bound of the course is for whole training
+    assert accuracy["frozen", 15] > accuracy["scratch", 15] + 0.1
+    page = to_html(done, tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "<img" in page
