@@ -53,7 +53,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tlhelpers import metrics as evaluation, lab, plots
+from tlhelpers import lab, plots
+from tlhelpers.legacy import metrics as evaluation
 from tlhelpers.lab import checks
 
 # %% framework="pytorch"

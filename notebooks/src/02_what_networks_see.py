@@ -54,7 +54,8 @@ from functools import partial
 
 import numpy as np
 
-from tlhelpers import metrics as evaluation, plots
+from tlhelpers import plots
+from tlhelpers.legacy import metrics as evaluation
 from tlhelpers.legacy import inspection_plots, probing
 from tlhelpers.legacy.activation_maps import (
     choosy_channels,

@@ -45,7 +45,7 @@ from functools import partial
 
 import numpy as np
 
-from tlhelpers import metrics as evaluation
+from tlhelpers.legacy import metrics as evaluation
 from tlhelpers.legacy import cost_plots
 from tlhelpers.claims import claim, record_result
 from tlhelpers.legacy.costs import convolution_multiply_adds, fastest_in_turns, on_the_front, within_budget

@@ -56,7 +56,8 @@ from functools import partial
 import numpy as np
 from sklearn import metrics
 
-from tlhelpers import metrics as evaluation, plots
+from tlhelpers import plots
+from tlhelpers.legacy import metrics as evaluation
 from tlhelpers.legacy import calibration, evaluation_plots
 from tlhelpers.claims import claim, record_result
 from tlhelpers.data.datasets import load_splits

@@ -50,7 +50,8 @@ from functools import partial
 
 import numpy as np
 
-from tlhelpers import metrics as evaluation, plots
+from tlhelpers import plots
+from tlhelpers.legacy import metrics as evaluation
 from tlhelpers.claims import claim
 from tlhelpers.data.datasets import load_splits
 from tlhelpers.quiz import show_quiz
