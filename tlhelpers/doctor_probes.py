@@ -143,8 +143,9 @@ def find_data(folders: list[Path]) -> dict[str, str | None]:
 
 
 def find_weights(folders: list[Path]) -> list[str]:
-    """The weights files of backbones in the folders, by name; those that the package brings are not among them."""
-    found = {file.name for folder in folders for file in (folder / "weights").glob("*") if file.is_file()}
+    """The files of networks' weights in the folders, by name; those that the package brings are not among them."""
+    places = ("weights/*", "torch/hub/checkpoints/*", "keras/models/*.h5", "huggingface/hub/models--*")
+    found = {path.name for folder in folders for place in places for path in folder.glob(place)}
     return sorted(name for name in found if not name.startswith("."))
 
 

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlhelpers.data.sources import PUBLISHED, WEIGHTS
 from tlhelpers.legacy import cost_plots
 from tlhelpers.legacy.costs import (
     Cost,
@@ -19,6 +18,7 @@ from tlhelpers.legacy.costs import (
     on_the_front,
     within_budget,
 )
+from tlhelpers.legacy.weights_files import PUBLISHED, WEIGHTS
 from tlhelpers.metrics import Estimate
 
 SMALL = Cost(300_000, 16_000_000, 1_200_000, 1.5, 1000.0)

@@ -148,12 +148,13 @@ def test_data_are_found_only_when_complete(tmp_path):
 
 
 def test_weights_of_pack_and_cache_are_listed(tmp_path):
-    for name in ("pack/weights/b.safetensors", "downloads/weights/a.h5", "downloads/weights/.a.part-1"):
+    hub = "pack/huggingface/hub/models--timm--c/blobs/1"
+    for name in ("pack/weights/b.safetensors", "downloads/keras/models/a.h5", "downloads/keras/models/.a.h5", hub):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x")
     found = doctor_probes.find_weights([tmp_path / "pack", tmp_path / "downloads", tmp_path / "absent"])
-    assert found == ["a.h5", "b.safetensors"]
+    assert found == ["a.h5", "b.safetensors", "models--timm--c"]
 
 
 def test_bytecode_is_counted_file_by_file(fake_modules):

@@ -10,9 +10,11 @@ import pytest
 from tlhelpers.data import download as download_module
 from tlhelpers.data import fetch as fetch_module
 from tlhelpers.data import sources
-from tlhelpers.data.fetch import fetch, fetch_weights
+from tlhelpers.data.fetch import fetch
 from tlhelpers.data.sources import RemoteFile
 from tlhelpers.errors import DataNotFoundError, DownloadError, UnknownNameError
+from tlhelpers.legacy import weights_files
+from tlhelpers.legacy.weights_files import fetch_weights
 
 CONTENT = os.urandom(700_000)
 SHA = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
@@ -218,19 +220,18 @@ print(fetch("sample", progress=False)[0].stat().st_size)
     assert len(server.log) == 1
 
 
-def test_weights_are_found_in_the_pack_by_the_publishers_file_name(tmp_path, monkeypatch):
-    file = tmp_path / "pack/weights/resnet18-f37072fd.pth"
+def test_weights_of_the_old_mirrors_are_found_where_the_libraries_keep_them(tmp_path, monkeypatch):
+    file = tmp_path / "pack/torch/hub/checkpoints/resnet18-f37072fd.pth"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"weights")
     monkeypatch.setenv("TLHELPERS_DATA", str(tmp_path / "pack"))
     assert fetch_weights("resnet18", "pytorch") == file
-    assert fetch("resnet18-pytorch") == [file]
 
 
 def test_weights_without_network_name_the_backbone_that_needs_none(monkeypatch):
-    file = sources.RemoteFile("weights/w.pth", (NOWHERE,), "sha256:00")
-    monkeypatch.setitem(sources.WEIGHTS, ("resnet18", "pytorch"), file)
-    with pytest.raises(DataNotFoundError, match=r"fetch resnet18-pytorch --to(.|\n)*mini_resnet"):
+    file = sources.RemoteFile("torch/w.pth", (NOWHERE,), "sha256:00")
+    monkeypatch.setitem(weights_files.WEIGHTS, ("resnet18", "pytorch"), file)
+    with pytest.raises(DataNotFoundError, match=r"fetch torchvision/ResNet18_Weights.* --to(.|\n)*mini_resnet"):
         fetch_weights("resnet18", "pytorch", progress=False)
 
 
@@ -244,7 +245,7 @@ def test_weights_that_do_not_exist():
 
 
 def test_addresses_agree_with_the_checksums_in_their_names():
-    for (_, framework), file in sources.WEIGHTS.items():
+    for (_, framework), file in weights_files.WEIGHTS.items():
         assert file.urls[0].endswith(file.name)
         if framework == "pytorch":
             assert file.name.rsplit("-", 1)[1] == f"{file.checksum.split(':')[1]}.pth"
@@ -264,7 +265,7 @@ def test_command_fetches_and_lists(offer, tmp_path, capsys):
     listed = capsys.readouterr().out
     assert "cats_vs_dogs" in listed
     assert "825 MB" in listed
-    assert "resnet50-tensorflow" in listed
+    assert "keras/NAME" in listed
     assert run_command() == 2
 
 

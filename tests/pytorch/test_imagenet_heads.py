@@ -9,7 +9,7 @@ from tlhelpers.errors import DataNotFoundError
 
 @pytest.fixture
 def pack(tmp_path, monkeypatch):
-    (tmp_path / "weights").mkdir()
+    (tmp_path / "torch" / "hub" / "checkpoints").mkdir(parents=True)
     monkeypatch.setenv("TLHELPERS_DATA", str(tmp_path))
     return tmp_path
 
@@ -26,7 +26,7 @@ def test_logits_are_those_of_the_whole_network(pack, name, file):
 
     torch.manual_seed(0)
     network = models.get_model(name).eval()  # untrained: what counts is that every weight finds its place
-    torch.save(network.state_dict(), pack / "weights" / file)
+    torch.save(network.state_dict(), pack / "torch" / "hub" / "checkpoints" / file)
     classifier = load_source_classifier(name, precision="float32")
     images = draw_pets(2, seed=0, size=224).images
     scaled = (images - np.array(IMAGENET.mean)) / np.array(IMAGENET.std)
@@ -44,5 +44,5 @@ def test_without_network_and_pack_it_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.delenv("TLHELPERS_DATA", raising=False)
     monkeypatch.setenv("TLHELPERS_CACHE", str(tmp_path))
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    with pytest.raises(DataNotFoundError, match="fetch vgg16-pytorch --to"):
+    with pytest.raises(DataNotFoundError, match=r"fetch torchvision/VGG16_Weights\.IMAGENET1K_V1 --to"):
         load_source_classifier("vgg16")

@@ -1,7 +1,5 @@
 """Networks with the head that ImageNet gave them, from a file of the classroom pack, in Keras."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -11,10 +9,8 @@ from tlhelpers.errors import DataNotFoundError
 
 @pytest.fixture
 def pack(tmp_path, monkeypatch):
-    (tmp_path / "weights").mkdir()
+    (tmp_path / "keras" / "models").mkdir(parents=True)
     monkeypatch.setenv("TLHELPERS_DATA", str(tmp_path))
-    names = {str(k): [f"n{k:08d}", {281: "tabby", 207: "golden_retriever"}.get(k, f"class_{k}")] for k in range(1000)}
-    (tmp_path / "weights" / "imagenet_class_index.json").write_text(json.dumps(names), encoding="utf-8")
     return tmp_path
 
 
@@ -34,7 +30,7 @@ def test_logits_are_those_of_the_whole_network(pack, name, application, file):
 
     set_seed(0)
     network = getattr(keras.applications, application)(weights=None)  # every weight must find its place
-    with h5py.File(pack / "weights" / file, "w") as group:  # the format that Keras publishes its weights in
+    with h5py.File(pack / "keras" / "models" / file, "w") as group:  # the format that Keras publishes its weights in
         save_weights_to_hdf5_group(group, network)
     classifier = load_source_classifier(name, precision="float32")
     images = draw_pets(2, seed=0, size=224).images
@@ -54,5 +50,5 @@ def test_without_network_and_pack_it_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.delenv("TLHELPERS_DATA", raising=False)
     monkeypatch.setenv("TLHELPERS_CACHE", str(tmp_path))
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    with pytest.raises(DataNotFoundError, match="fetch vgg16_with_head-tensorflow --to"):
+    with pytest.raises(DataNotFoundError, match="fetch keras/VGG16 --to"):
         load_source_classifier("vgg16")

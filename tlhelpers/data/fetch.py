@@ -1,30 +1,21 @@
-"""Data sets and weights, from the classroom pack, the cache or the network, in this order."""
+"""Data sets, from the classroom pack, the cache or the network, in this order; and weights, by their libraries."""
 
 import argparse
-import json
 import shutil
 from pathlib import Path
 
 from tlhelpers.data.download import NoAnswerError, download
-from tlhelpers.data.sources import (
-    ALIASES,
-    CLASS_NAMES,
-    DATA_SETS,
-    WEIGHTS,
-    RemoteFile,
-    fetchable_names,
-    files_of,
-    weights_file,
-)
+from tlhelpers.data.network_weights import LIBRARIES, fetch_network
+from tlhelpers.data.sources import ALIASES, DATA_SETS, RemoteFile, fetchable_names, files_of
 from tlhelpers.errors import DataNotFoundError
 from tlhelpers.paths import CACHE_VARIABLE, DATA_VARIABLE, atomic_path, cache_folder, data_folder
 
 
 def fetch(name: str, *, to: Path | str | None = None, progress: bool = True) -> list[Path]:
-    """Makes sure that the files of a data set or of weights are on this machine.
+    """Makes sure that the files of a data set are on this machine.
 
     Args:
-        name: A data set, such as `"cats_vs_dogs"`, or weights, such as `"resnet50-pytorch"`.
+        name: Such as `"cats_vs_dogs"`.
         to: A folder in which to make a classroom pack: what is already in the pack or in the cache is copied there,
             the rest is downloaded there. The folder then serves as TLHELPERS_DATA. None leaves the files where they
             are, and downloads into the cache.
@@ -38,26 +29,7 @@ def fetch(name: str, *, to: Path | str | None = None, progress: bool = True) -> 
         DataNotFoundError: a file is nowhere and no server gave it.
         DownloadError: a download broke off, or is not the file that was expected.
     """
-    return [_bring(file, name, to, progress) for file in files_of(name)]
-
-
-def fetch_weights(backbone_name: str, framework: str, *, to: Path | str | None = None, progress: bool = True) -> Path:
-    """The file of a backbone's ImageNet weights; arguments and errors as for `fetch`.
-
-    Args:
-        backbone_name: Such as `"resnet50"`.
-        framework: `"pytorch"` (torchvision's weights) or `"tensorflow"` (Keras's, without the classifier on top).
-        to: As for `fetch`.
-        progress: As for `fetch`.
-    """
-    return _bring(weights_file(backbone_name, framework), f"{backbone_name}-{framework}", to, progress)
-
-
-def imagenet_class_names() -> tuple[str, ...]:
-    """The names of ImageNet's 1,000 classes, in label order; errors as for `fetch`."""
-    (file,) = fetch("imagenet_classes", progress=False)
-    classes = json.loads(file.read_text(encoding="utf-8"))
-    return tuple(classes[str(k)][1].replace("_", " ") for k in range(len(classes)))
+    return [bring(file, name, to, progress) for file in files_of(name)]
 
 
 def find_local(file: RemoteFile) -> Path | None:
@@ -74,7 +46,8 @@ def _local_folders() -> list[Path]:
     return [*([pack] if pack else []), cache_folder() / "downloads"]
 
 
-def _bring(file: RemoteFile, name: str, to: Path | str | None, progress: bool) -> Path:
+def bring(file: RemoteFile, name: str, to: Path | str | None, progress: bool) -> Path:
+    """One file of what is called `name`; arguments and errors as for `fetch`."""
     found = find_local(file)
     if to is None:
         if found is not None:
@@ -104,7 +77,7 @@ def _place_in_pack(file: RemoteFile, found: Path | None, pack: Path) -> Path:
 def _not_found(file: RemoteFile, name: str, why: str) -> str:
     sought = "\n".join(f"  {folder / file.path}" for folder in _local_folders())
     unset = "" if data_folder() else f" ({DATA_VARIABLE} is not set)"
-    embedded = 'BACKBONE = "mini_resnet"' if file.path.startswith("weights/") else 'DATASET = "drawn_pets"'
+    embedded = 'BACKBONE = "mini_resnet"' if "/" in name else 'DATASET = "drawn_pets"'
     return (
         f"{file.name} is neither on this machine nor to be had from the network.\n"
         f"Sought{unset}:\n{sought}\n"
@@ -115,9 +88,12 @@ def _not_found(file: RemoteFile, name: str, why: str) -> str:
     )
 
 
+HELP = "data sets, which --list shows, and weights, such as torchvision/resnet18, keras/ResNet50, timm/convnext_tiny"
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `tlhelpers fetch`."""
-    parser.add_argument("names", nargs="*", metavar="NAME", help="data sets and weights; --list shows them")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=HELP)
     parser.add_argument("--to", type=Path, metavar="DIR", help="make a classroom pack in this folder")
     parser.add_argument("--list", action="store_true", help="show what can be fetched, and what is here already")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
@@ -133,11 +109,16 @@ def run(args: argparse.Namespace) -> int:
         print(_list())
         return 0
     if not args.names:
-        print("Name what to fetch:", ", ".join(fetchable_names()))
+        print("Name what to fetch:", ", ".join(fetchable_names()), *(f"or {library}/NAME" for library in LIBRARIES))
         return 2
+    for name in args.names:  # a misspelled name is found before the first long download
+        if name.partition("/")[0] not in LIBRARIES:
+            files_of(name)
     for name in args.names:
-        files_of(name)  # a misspelled name is found before the first long download
-    for name in args.names:
+        if "/" in name:
+            fetch_network(name, args.to and args.to.expanduser().absolute())
+            print(f"{name}: {'in the cache of its library' if args.to is None else args.to}")
+            continue
         for path in fetch(name, to=args.to, progress=not args.quiet):
             print(f"{name}: {path}")
     if args.to:
@@ -147,8 +128,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _list() -> str:
     lines = []
-    names = [*DATA_SETS, *CLASS_NAMES, *(f"{backbone}-{framework}" for backbone, framework in WEIGHTS)]
-    for name in names:
+    for name in DATA_SETS:
         files = files_of(name)
         here = [find_local(file) for file in files]
         size = sum(file.size or 0 for file in files)
@@ -156,4 +136,5 @@ def _list() -> str:
         note = f"  (also as {', '.join(also)})" if also else ""
         state = f"here: {here[0].parent}" if all(here) else "not here"
         lines.append(f"{name:28} {f'{size / 1e6:,.0f} MB' if size else '':>9}  {state}{note}")
+    lines.append(f"Weights come by their libraries: {', '.join(f'{library}/NAME' for library in LIBRARIES)}")
     return "\n".join(lines)

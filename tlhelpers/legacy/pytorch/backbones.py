@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from tlhelpers.data.sources import WEIGHTS
 from tlhelpers.errors import UnknownNameError, WeightsError
 from tlhelpers.legacy.backbones import (
     EMBEDDED_WIDTHS,
@@ -23,6 +22,7 @@ from tlhelpers.legacy.backbones import (
 )
 from tlhelpers.legacy.pytorch.mini_resnet import MiniResNet
 from tlhelpers.legacy.pytorch.precision import check_precision, default_device, memory_format
+from tlhelpers.legacy.weights_files import WEIGHTS
 
 
 def _resnet(name: str, size: int) -> nn.Sequential:
@@ -187,7 +187,7 @@ def load_backbone(
             file, pack_layer = found
             provenance = Provenance("pack", file.name)
         else:
-            from tlhelpers.data.fetch import fetch_weights
+            from tlhelpers.legacy.weights_files import fetch_weights
 
             file = fetch_weights(name, "pytorch")
             provenance = Provenance("download", file.name)

@@ -6,11 +6,18 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from tlhelpers.data.sources import EMBEDDED_LICENCE, PUBLISHED, TORCHVISION_LICENCE, UNPUBLISHED, WEIGHTS, Published
 from tlhelpers.legacy.backbones import EMBEDDED_WIDTHS, pack_weights
 from tlhelpers.legacy.costs import Cost, check_measure, measure_with
 from tlhelpers.legacy.pytorch.classifiers import count_parameters
 from tlhelpers.legacy.pytorch.precision import compute_context
+from tlhelpers.legacy.weights_files import (
+    EMBEDDED_LICENCE,
+    PUBLISHED,
+    TORCHVISION_LICENCE,
+    UNPUBLISHED,
+    WEIGHTS,
+    Published,
+)
 
 
 def measure_cost(model: nn.Module, *, batch_size: int = 16, repeats: int = 5) -> Cost:

@@ -75,7 +75,7 @@ def _embedded(name: str, precision: str) -> Classifier:
 def _imagenet(name: str, precision: str) -> Classifier:
     from torchvision import models
 
-    from tlhelpers.data.fetch import fetch_weights
+    from tlhelpers.legacy.weights_files import fetch_weights
 
     file = fetch_weights(name, "pytorch")
     network = models.get_model(name)

@@ -11,7 +11,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tlhelpers.data.sources import WEIGHTS
 from tlhelpers.errors import UnknownNameError, WeightsError
 from tlhelpers.legacy.backbones import (
     AS_IS,
@@ -27,6 +26,7 @@ from tlhelpers.legacy.backbones import (
 from tlhelpers.legacy.tensorflow.mini_resnet import LAYER_NAMES, load_shared_weights, mini_resnet
 from tlhelpers.legacy.tensorflow.precision import building_policy, check_precision
 from tlhelpers.legacy.tensorflow.vision_transformer import vision_transformer
+from tlhelpers.legacy.weights_files import WEIGHTS
 
 
 def _application(name: str) -> Callable[[int], keras.Model]:
@@ -150,7 +150,7 @@ def load_backbone(
             file, pack_layer = found
             provenance = Provenance("pack", file.name)
         else:
-            from tlhelpers.data.fetch import fetch_weights
+            from tlhelpers.legacy.weights_files import fetch_weights
 
             file = fetch_weights(name, "tensorflow")
             provenance = Provenance("download", file.name)

@@ -6,11 +6,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tlhelpers.data.sources import EMBEDDED_LICENCE, PUBLISHED, UNPUBLISHED, Published
 from tlhelpers.legacy.backbones import EMBEDDED_WIDTHS
 from tlhelpers.legacy.costs import Cost, check_measure, measure_with
 from tlhelpers.legacy.tensorflow.classifiers import count_parameters
 from tlhelpers.legacy.tensorflow.features import compiled_forward
+from tlhelpers.legacy.weights_files import EMBEDDED_LICENCE, PUBLISHED, UNPUBLISHED, Published
 
 
 def measure_cost(model: keras.Model, *, batch_size: int = 16, repeats: int = 5) -> Cost:

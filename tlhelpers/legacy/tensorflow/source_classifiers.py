@@ -77,10 +77,11 @@ def _embedded(name: str, precision: str) -> Classifier:
 
 
 def _imagenet(name: str, precision: str) -> Classifier:
-    from tlhelpers.data.fetch import fetch_weights, imagenet_class_names
+    from tlhelpers.legacy.weights_files import fetch_weights
+    from tlhelpers.weights import imagenet_classes
 
     application, last = _TOPS[name]
-    file, class_names = fetch_weights(f"{name}_with_head", "tensorflow"), imagenet_class_names()
+    file, class_names = fetch_weights(f"{name}_with_head", "tensorflow"), tuple(n for _, n in imagenet_classes())
     with building_policy(precision):
         network = getattr(keras.applications, application)(weights=None, classifier_activation=None)
     load_weights_file(network, file, name, None)
