@@ -35,7 +35,9 @@ import_tensorflow()  # its notes about processor and GPU look like errors, and a
 """
 SETUP = """# The language, the words of figures, and the claims that cells below check. You need not read this cell.
 from tlhelpers.claims import lesson_claims
+from tlhelpers.data.network_weights import use_pack_caches
 
+use_pack_caches()  # pretrained networks that lie in a classroom pack are found there
 LANGUAGE, FRAMEWORK = {language}, {framework}
 words = {words}
 claim = lesson_claims(

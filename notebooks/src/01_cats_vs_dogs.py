@@ -472,7 +472,7 @@ for name, part in network.named_children():
 print(small.layer4)
 
 # %% framework="tensorflow"
-small.summary(line_length=90)
+small.summary(line_length=90, layer_range=("layer4.0.conv1", "fc"))  # without a range: all of it
 print(small.get_layer("layer4").output)
 
 # %% [markdown] lang="en" framework="pytorch"
