@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from tlcourse import builder
+from tlcourse.cli import main
 
 SOURCE = """\
 # %% [markdown] lang="en"
@@ -65,6 +66,14 @@ def over_seeds(course, seeds, *more, code=0):
 def rows(text):
     table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
     return table[2:]
+
+
+@pytest.mark.parametrize("seeds", ["0", "-2", "2.5", "two"])
+def test_no_seeds_are_no_run_in_which_all_claims_hold(seeds, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["claims", "--seeds", seeds, "01"])
+    assert stopped.value.code == 2
+    assert f"--seeds: expected a whole number from 1 on, came '{seeds}'" in capsys.readouterr().err
 
 
 def test_a_claim_that_fails_stops_nothing_and_the_page_shows_every_seed(course):

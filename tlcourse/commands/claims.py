@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("results"), help="where claims.json and .md go (%(default)s)")
     parser.add_argument(
         "--seeds",
-        type=int,
+        type=_count,
         metavar="N",
         help="run the lessons with the seeds 0 to N - 1. It may be stopped and called again: runs are kept in "
         "OUT/seeds. With the sample's parameters (no -f, no -p) the tables go into docs/claims_over_seeds.md",
@@ -58,6 +58,13 @@ def run(args: argparse.Namespace) -> int:
         ]
         raise ClaimError("\n".join(["expected every claim to hold, and these do not:", *lines]))
     return 0
+
+
+def _count(text: str) -> int:
+    """A number of seeds; with 0 there would be nothing to run, and no claim would fail."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, came {text!r}")
+    return int(text)
 
 
 def _over_seeds(args: argparse.Namespace) -> int:
