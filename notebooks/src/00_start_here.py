@@ -409,7 +409,7 @@ print(f"{np.mean(answers == data.test.labels):.1%}")
 
 # %% [markdown] lang="en"
 # The number is the [accuracy](../../docs/glossary.md#accuracy): the share of right answers, on pictures that were used
-# for nothing else. Guessing gives 50 %.
+# for nothing else. Who guesses is right half of the time.
 #
 # ## Is it the merit of the features, and not luck?
 #
@@ -420,7 +420,7 @@ print(f"{np.mean(answers == data.test.labels):.1%}")
 
 # %% [markdown] lang="es"
 # El número es la [exactitud](../../docs/glosario.md#exactitud): la proporción de respuestas correctas, con imágenes que
-# no se usaron para nada más. Quien responde al azar acierta un 50 %.
+# no se usaron para nada más. Quien responde al azar acierta la mitad de las veces.
 #
 # ## ¿Es mérito de las características, y no suerte?
 #
