@@ -518,7 +518,9 @@ def check_untrained(backbone):
         print("✘", words["nothing_yet"])
     elif backbone.output_shape == (None, 202):
         print("✘", words["has_a_head"])
-    elif backbone.layers[-1].name != "avgpool":
+    elif (
+        any(isinstance(layer, layers.GlobalMaxPooling2D) for layer in backbone.layers) or len(backbone.output_shape) > 2
+    ):
         print("✘", words["no_means"], backbone.output_shape)
     elif np.array_equal(backbone.get_layer("conv1").kernel, MiniResNet().get_layer("conv1").kernel):
         print("✘", words["is_trained"])

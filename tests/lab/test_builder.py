@@ -7,8 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tlcourse import lab_builder
-from tlhelpers import cli
+from tlcourse import cli, lab_builder
 from tlhelpers.errors import LessonError
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -7,7 +7,8 @@ def replace_head(network: nn.Module, num_classes: int) -> nn.Module:
     """Puts a new linear layer in the place of the network's last part, whatever its name; the network is changed.
 
     Args:
-        network: Any classifier of torchvision, timm or this course: `fc`, `classifier`, `heads`, ... is its last part.
+        network: A classifier that ends in one linear layer on pooled features, whatever its last part is called (`fc`,
+            `classifier`, `heads`): most of torchvision's and timm's. `print(network)` shows where another one ends.
         num_classes: Outputs of the new layer, whose weights are random; 0 for none, so that the network gives features.
 
     Returns:
@@ -17,8 +18,10 @@ def replace_head(network: nn.Module, num_classes: int) -> nn.Module:
     if num_classes == 0:
         new = nn.Identity()
     else:
-        first = next(part for part in old.modules() if isinstance(part, nn.Linear))
-        new = nn.Linear(first.in_features, num_classes)
+        linear = [part for part in old.modules() if isinstance(part, nn.Linear)]
+        if not linear:
+            raise ValueError(f"expected a linear layer in the last part, {name!r}, got {old}; replace it by hand")
+        new = nn.Linear(linear[0].in_features, num_classes)
     setattr(network, name, new)
     return new
 

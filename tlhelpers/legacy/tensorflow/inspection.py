@@ -35,6 +35,9 @@ def layer_features(
     """
     backbone = getattr(model, "backbone", model)
     images = check_images(images, backbone.input_size)
+    if not len(images):  # a graph may fail on an empty batch
+        one = layer_features(model, np.zeros((1, *images.shape[1:]), images.dtype), layers)
+        return {name: values[:0] for name, values in one.items()}
     names = tuple(backbone.layer_names if layers is None else dict.fromkeys(layers))
     forward = _pooled_graph(backbone, names, images.dtype)
     parts = {name: [] for name in names}
