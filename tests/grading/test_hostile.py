@@ -1,5 +1,6 @@
 """Attacks and defects, graded as one batch: no point gained, nothing touched, nothing left, a reason for each."""
 
+import functools
 import json
 import os
 import secrets
@@ -68,9 +69,15 @@ class Graded:
         }
 
 
-@pytest.fixture(scope="module", params=KINDS)
-def graded(request, box, tmp_path_factory) -> Graded:
-    return Graded(tmp_path_factory.mktemp(request.param), request.param)
+@pytest.fixture(scope="module")
+def grade_once(box, tmp_path_factory):
+    """Grades the batch whose kernels start in a way, when it is first asked for, and remembers what it left."""
+    return functools.cache(lambda start: Graded(tmp_path_factory.mktemp(start), start))
+
+
+@pytest.fixture(params=KINDS)
+def graded(request, grade_once) -> Graded:
+    return grade_once(request.param)
 
 
 def each(*kinds: str):
