@@ -137,7 +137,8 @@ def test_nobody_was_reached_over_the_network(graded):
     assert graded.connections == []
 
 
-def test_what_a_learner_wrote_is_only_text_in_reports(graded):
+def test_what_a_learner_wrote_is_only_text_in_reports(grade_once):
+    graded = grade_once("forked")
     assert "<script" not in (graded.out / "feedback/script.html").read_text()
     text = (graded.out / "grades.csv").read_text()
     assert graded.canary not in text
