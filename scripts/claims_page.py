@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from tlcourse.ledger import claims_table
+from tlcourse.lessons import lesson_number
 from tlcourse.records import collect
 from tlcourse.variants import FRAMEWORK_NAMES
 from tlhelpers.paths import atomic_path
@@ -43,7 +44,7 @@ def make_page(language: str, notebooks: Path) -> str:
         links = ", ".join(f"[{FRAMEWORK_NAMES[f]}](../notebooks/{language}/{p.name})" for f, p in built.items())
         rows = claims_table(claims).splitlines()
         table = "\n".join(f"|{row.split('|', 2)[2]}" for row in rows)  # the lesson stands above
-        parts.append(f"## {path.stem[:2]} {title}\n\n{links}\n\n{table}")
+        parts.append(f"## {lesson_number(path.stem)} {title}\n\n{links}\n\n{table}")
     parts.insert(1, HELD[language].format(held=len(names - failed), all=len(names)))
     return "\n\n".join(parts) + "\n"
 

@@ -14,26 +14,26 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# The longest first, so that at the end no core waits long for another.
+# The longest first, so that at the end no core waits long for another. Grading mostly waits for notebooks that hang.
 PARTS = (
     "notebooks/test_tensorflow.py",
     "notebooks/test_pytorch.py",
+    "grading",
     "tensorflow",
     "course",
-    "lab",
     "neutral",
     "pytorch",
+    "lab",
 )
-ALONE = "grading"  # it starts many processes itself, and gives them seconds
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 MOST = 4  # parts at a time, each with up to 2 GB in memory
 
 
 def list_parts(everything: bool) -> list[list[str]]:
-    """The arguments of each pytest that may run beside others."""
-    parts = [[f"tests/{name}", *select(everything)] for name in PARTS]
+    """The arguments of each pytest."""
+    parts = [[f"tests/{name}", *([] if everything else ["-m", "not slow"])] for name in PARTS]
     if everything:
-        for variant in ("en/*_tensorflow", "es/*_tensorflow", "en/*_pytorch", "es/*_pytorch"):
+        for variant in ("en/*_pytorch", "es/*_pytorch", "en/*_tensorflow", "es/*_tensorflow"):
             notebooks = sorted((ROOT / "notebooks").glob(f"{variant}.ipynb"))
             # From top to bottom; nbval compares the outputs of the cells that promise to be reproducible.
             names = [str(path.relative_to(ROOT)) for path in notebooks]
@@ -41,51 +41,39 @@ def list_parts(everything: bool) -> list[list[str]]:
     return parts
 
 
-def select(everything: bool) -> list[str]:
-    """pytest's arguments that leave slow tests out, or not."""
-    return [] if everything else ["-m", "not slow"]
-
-
-def run_part(part: list[str], arguments: list[str], threads: int, **options) -> tuple[int, bytes | None, float]:
-    """Runs one pytest: its exit code, what it printed where that was asked for, and seconds."""
-    environment = {**os.environ, **dict.fromkeys(THREADS, str(threads))} if threads else None
+def run_part(arguments: list[str], threads: int) -> tuple[int, bytes, float]:
+    """Runs one pytest: its exit code, what it printed, and seconds."""
     started = time.monotonic()
-    done = subprocess.run([sys.executable, "-m", "pytest", *part, *arguments], cwd=ROOT, env=environment, **options)
+    command = [sys.executable, "-m", "pytest", *arguments]
+    environment = {**os.environ, **dict.fromkeys(THREADS, str(threads))}
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     return done.returncode, done.stdout, time.monotonic() - started
 
 
-def run_side_by_side(parts: list[list[str]], arguments: list[str]) -> list[str]:
-    """Runs parts, prints what each said when it is done, and returns those that failed."""
+def main(arguments: list[str]) -> int:
+    """Runs all parts, prints what each said when it is done; 0 where all passed."""
+    everything = arguments[:1] == ["--all"]
+    parts, started, failed = list_parts(everything), time.monotonic(), []
     cores = os.cpu_count() or 1
     workers = min(cores, MOST)
-    failed, options = [], {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    print(f"{len(parts)} parts, {workers} at a time; each is printed when it is done", flush=True)
     with ThreadPoolExecutor(workers) as pool:
-        running = {pool.submit(run_part, part, arguments, cores // workers, **options): part for part in parts}
-        print(f"{len(parts)} parts, {workers} at a time; each is printed when it is done", flush=True)
+        running = {
+            pool.submit(run_part, [*part, *arguments[everything:]], cores // workers): " ".join(part[:3])
+            for part in parts
+        }
         try:
             for done in as_completed(running):
-                name, (code, printed, seconds) = " ".join(running[done][:3]), done.result()
-                failed += [name] * (code != 0)  # also where no test was found
-                print(f"\n== pytest {name}: {seconds:.0f} s", flush=True)
+                code, printed, seconds = done.result()
+                failed += [running[done]] * (code != 0)  # also where no test was found
+                print(f"\n== pytest {running[done]}: {seconds:.0f} s", flush=True)
                 sys.stdout.buffer.write(printed)
                 sys.stdout.flush()
         except KeyboardInterrupt:
             pool.shutdown(cancel_futures=True)
             raise
-    return failed
-
-
-def main(arguments: list[str]) -> int:
-    """Runs all parts; 0 where all passed."""
-    everything = arguments[:1] == ["--all"]
-    arguments, started = arguments[everything:], time.monotonic()
-    failed = run_side_by_side(list_parts(everything), arguments)
-    print(f"\n== pytest tests/{ALONE}", flush=True)
-    if run_part([f"tests/{ALONE}", *select(everything)], arguments, threads=0)[0]:
-        failed.append(f"tests/{ALONE}")
     spent = os.times()
-    processors = spent.children_user + spent.children_system
-    print(f"\nAll: {time.monotonic() - started:.0f} s; {processors:.0f} s of processors", flush=True)
+    print(f"\n{time.monotonic() - started:.0f} s; {spent.children_user + spent.children_system:.0f} s of processors")
     if failed:
         print("\nFailed:", *failed, sep="\n  ", file=sys.stderr)
     return 1 if failed else 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tlcourse.ledger import markdown_table
-from tlcourse.lessons import LESSON_NAME
+from tlcourse.lessons import LESSON_NAME, lesson_number
 from tlcourse.sentences import read_sentences
 from tlcourse.variants import FRAMEWORK_NAMES, FRAMEWORKS, LANGUAGES
 
@@ -41,7 +41,7 @@ class Outline:
     def link(self, language: str, framework: str, folder: str = "") -> str:
         """A link to its notebook of this language and framework, which lies beside the page or in a folder."""
         title = self.titles[language].replace("{Framework}", FRAMEWORK_NAMES[framework])
-        return f"[{self.name[:2]} {title}]({folder}{self.name}_{framework}.ipynb)"
+        return f"[{lesson_number(self.name)} {title}]({folder}{self.name}_{framework}.ipynb)"
 
 
 def read_course(sources: Path) -> list[Outline]:

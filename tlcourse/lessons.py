@@ -31,7 +31,7 @@ from tlcourse.sentences import Sentences, read_sentences
 from tlcourse.source_cells import PARAMETERS_TAG, SourceCell, read_cells
 from tlhelpers.errors import DataNotFoundError, LessonError, UnknownNameError
 
-LESSON_NAME = re.compile(r"\d\d_[a-z0-9]+(_[a-z0-9]+)*")
+LESSON_NAME = re.compile(r"\d\d[a-z]?_[a-z0-9]+(_[a-z0-9]+)*")  # such as 01_cats_vs_dogs, 02a_layers
 
 
 @dataclass(frozen=True)
@@ -76,14 +76,19 @@ def pick_sources(notebooks: Path, wanted: list[str]) -> list[Path]:
     sources = {path.stem: path for path in sorted((Path(notebooks) / "src").glob("*.py"))}
     if not sources:
         raise DataNotFoundError(f"Expected lessons NN_topic.py in {notebooks}/src, and there are none.")
-    by_number = {name[:2]: name for name in sources}
+    by_number = {lesson_number(name): name for name in sources}
     picked = []
     for name in wanted:
-        name = by_number.get(name.zfill(2), name)
+        name = by_number.get(name if len(name) > 1 and name[1].isdigit() else f"0{name}", name)
         if name not in sources:
             raise UnknownNameError("lesson", name, sources)
         picked.append(sources[name])
     return picked or list(sources.values())
+
+
+def lesson_number(name: str) -> str:
+    """The number at the head of a lesson's name, with its letter where a subject has two lessons: `01`, `02a`."""
+    return name.split("_")[0]
 
 
 def lesson_name(path: Path) -> str:
@@ -95,7 +100,8 @@ def lesson_name(path: Path) -> str:
     if path.suffix == ".py" and LESSON_NAME.fullmatch(path.stem):
         return path.stem
     raise LessonError(
-        f"{path}: expected a file name NN_topic.py (two digits, then small letters, digits and underscores), "
+        f"{path}: expected a file name NN_topic.py (two digits, perhaps a letter, an underscore, then small letters, digits "
+        "and underscores), "
         f"came {path.name!r}. Rename the file, for example to 01_cats_vs_dogs.py."
     )
 

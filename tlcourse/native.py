@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tlcourse.black_boxes import imports_of, is_legacy
 from tlcourse.ledger import markdown_table
-from tlcourse.lessons import Lesson
+from tlcourse.lessons import Lesson, lesson_number
 from tlcourse.source_cells import strip_magics
 from tlcourse.variants import FRAMEWORK_NAMES, FRAMEWORKS
 
@@ -135,7 +135,7 @@ def report(lessons: list[Lesson]) -> str:
         ]
         for (lesson, framework), n in found.items()
     ]
-    columns = [f"{lesson[:2]} {'PT' if framework == 'pytorch' else 'TF'}" for lesson, framework in found]
+    columns = [f"{lesson_number(lesson)} {'PT' if framework == 'pytorch' else 'TF'}" for lesson, framework in found]
     acts = [[act, *("–" if act in n.missing else "yes" for n in found.values())] for act in NATIVE_RULE]
     parts = [markdown_table(heads, rows), markdown_table(["Act", *columns], acts)]
     if len(lessons) == 1:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tlhelpers.numbers import percent
+
 Z = 1.959964  # 95 % of a normal distribution lie within so many standard deviations
 
 
@@ -25,7 +27,7 @@ class Estimate:
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.1%} ({self.low:.1%} – {self.high:.1%})"
+        return f"{percent(self.value)} ({percent(self.low)} – {percent(self.high)})"
 
     def __rmul__(self, factor: float) -> "Estimate":
         """The same in another unit: `100 * estimate` is in points or in %. The factor is above 0."""

@@ -111,6 +111,12 @@ def test_a_file_name_that_is_no_lesson_is_refused(tmp_path, name):
         builder.build(write(tmp_path, PARAMETERS, name), tmp_path)
 
 
+def test_a_subject_may_have_two_lessons_with_letters(tmp_path):
+    for name in ("02a_layers.py", "02b_maps.py"):
+        path = write(tmp_path, PARAMETERS, name)
+        assert {built.name.rsplit("_", 1)[0] for built in builder.build(path, tmp_path)} == {path.stem}
+
+
 def test_magics_commands_and_markdown_as_a_string_are_accepted(tmp_path):
     code = "# %%\n# %time x = 1\nif x:\n    # !ls\nfiles = [1]\n\n# %%\n# %%bash\n# ls | wc -l\n"
     path = write(

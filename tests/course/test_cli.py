@@ -176,7 +176,10 @@ def test_ctrl_c_ends_the_kernel_too_and_leaves_nothing_half_written(course):
     source.write_text(text + "\n" + waiting, encoding="utf-8")
     build(course)
     command = [sys.executable, "-m", "tlcourse", "run", "01", "--framework", "pytorch"]
-    running = subprocess.Popen(command, cwd=course, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        command, cwd=course, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a shell's background jobs ignore
+    )  # fmt: skip
     pid = course / "notebooks/en/pid"
     deadline = time.monotonic() + 60
     while not (pid.exists() and pid.read_text()) and time.monotonic() < deadline:

@@ -247,7 +247,7 @@ def test_the_page_of_claims_has_each_claim_of_both_frameworks_and_none_that_fail
             assert " – " not in row or row.startswith(("| PyTorch:", "| Keras:", "| TensorFlow:")), row
         assert "**no**" not in page
         for lesson in (ROOT / "notebooks/src").glob("*.py"):
-            assert f"## {lesson.stem[:2]} " in page
+            assert f"## {lesson.stem.split('_')[0]} " in page
 
 
 def test_results_that_are_not_there_leave_the_readmes_alone(tmp_path, capsys):

@@ -16,7 +16,7 @@ NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 LANGUAGES = {"pytorch": "en", "tensorflow": "es"}
 # Claims that hold at any size: small parameters are no excuse.
 ALWAYS = {"defects_found", "frozen_does_not_move", "saved_equals_loaded", "script_agrees"}
-PHOTOS = {"LABELS": 15, "FEW_LABELS": 10, "ROUNDS": 3, "PATIENCE": 1}  # a true network on a processor takes minutes
+PHOTOS = {"LABELS": 15, "FEW_LABELS": 10, "ROUNDS": 1}  # a true network on a processor takes a second a step
 LESSONS = sorted(path.stem for path in (NOTEBOOKS / "src").glob("*.py"))
 
 
@@ -47,7 +47,7 @@ def test_the_first_lesson_on_real_photos(framework, tmp_path, monkeypatch):
     results = [result.fields for result in collect_results([done])]
     assert {(result["data"], result["backbone"]) for result in results} == {("cats_vs_dogs", "efficientnet_lite0")}
     accuracy = {(result["method"], result["labels_a_class"]): result["accuracy"] for result in results}
-    assert accuracy["frozen", 15] >= 0.9  # cut short after three rounds; the bound of the course is for whole training
+    assert accuracy["frozen", 15] >= 0.9  # cut short after one round; the bound of the course is for whole training
     assert accuracy["frozen", 15] > accuracy["scratch", 15] + 0.1
     page = to_html(done, tmp_path / "page.html").read_text(encoding="utf-8")
     assert "<img" in page

@@ -4,8 +4,7 @@ import numpy as np
 
 from tlhelpers.drawn_pets.coat import Box, body_coat, limb_colour, tail_colour
 from tlhelpers.drawn_pets.factors import Factors
-from tlhelpers.drawn_pets.shapes import Pen, ellipse, mirrored, ruffle, smooth, stroke
-from tlhelpers.drawn_pets.sheet import Sheet, mix
+from tlhelpers.drawn_pets.shapes import Pen, Sheet, ellipse, mirrored, mix, ruffle, smooth, stroke
 
 TAIL, FAR, TRUNK, HAUNCH, LEG = 55, 65, 100, 118, 130  # heights
 

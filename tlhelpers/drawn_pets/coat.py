@@ -6,8 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from tlhelpers.drawn_pets.factors import Colour, Factors
-from tlhelpers.drawn_pets.shapes import Pen, ellipse, mirrored, ruffle, smooth, stroke
-from tlhelpers.drawn_pets.sheet import mix
+from tlhelpers.drawn_pets.shapes import Pen, ellipse, mirrored, mix, ruffle, smooth, stroke
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom, in radii of the skull
 

@@ -7,8 +7,7 @@ from PIL import ImageDraw
 
 from tlhelpers.drawn_pets.coat import ear_colour, head_coat, muzzle_colour
 from tlhelpers.drawn_pets.factors import Factors
-from tlhelpers.drawn_pets.shapes import Pen, ellipse, mirrored, ruffle, smooth, stroke
-from tlhelpers.drawn_pets.sheet import Sheet, mix
+from tlhelpers.drawn_pets.shapes import Pen, Sheet, ellipse, mirrored, mix, ruffle, smooth, stroke
 
 EAR, HEAD, FLAP, SNOUT = 150, 175, 195, 200  # heights
 STANDING = ("pointed", "prick")  # these ears stand up, the others hang

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from tlhelpers.drawn_pets.factors import Factors
-from tlhelpers.drawn_pets.sheet import mix
+from tlhelpers.drawn_pets.shapes import mix
 
 _SHADE = [40 + v * 3 // 4 for v in range(256)]
 

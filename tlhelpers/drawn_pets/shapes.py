@@ -5,7 +5,7 @@ import functools
 import math
 
 import numpy as np
-from PIL import ImageDraw
+from PIL import Image, ImageDraw
 
 _STEPS = 6  # points that a smooth outline gets between two of its corners
 
@@ -87,3 +87,33 @@ class Pen:
     def line(self, draw: ImageDraw.ImageDraw, points, colour, width: float) -> None:
         """A line of `width` radii, at least one pixel."""
         draw.line(self.place(points), fill=colour, width=max(1, round(width * self.radius)), joint="curve")
+
+
+class Sheet:
+    """A colour picture and a picture of heights (0 where there is no animal) of `side` pixels."""
+
+    def __init__(self, side: int):
+        self.side = side
+        self.colour = Image.new("RGB", (side, side))
+        self.height = Image.new("L", (side, side))
+        self._paint = ImageDraw.Draw(self.colour)
+        self._relief = ImageDraw.Draw(self.height)
+
+    def shape(self, pen: Pen, outline: np.ndarray, colour, level: int) -> None:
+        """Put a part of one colour on the sheet, `level` (0 to 255) high."""
+        points = pen.place(outline)
+        self._paint.polygon(points, fill=colour)
+        self._relief.polygon(points, fill=level)
+
+    def cut(self, pen: Pen, outline: np.ndarray, coat: Image.Image, level: int) -> None:
+        """Put a part on the sheet that is cut out of the picture `coat`."""
+        mask = Image.new("L", (self.side, self.side))
+        points = pen.place(outline)
+        ImageDraw.Draw(mask).polygon(points, fill=255)
+        self.colour.paste(coat, mask=mask)
+        self._relief.polygon(points, fill=level)
+
+
+def mix(a, b, share: float) -> tuple[int, int, int]:
+    """The colour `a` with a `share` (0 to 1) of the colour `b`."""
+    return tuple(int(p + (q - p) * share) for p, q in zip(a, b, strict=True))

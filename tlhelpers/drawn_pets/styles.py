@@ -9,8 +9,7 @@ from tlhelpers.drawn_pets.body import draw_body
 from tlhelpers.drawn_pets.factors import Factors
 from tlhelpers.drawn_pets.head import draw_face, draw_head
 from tlhelpers.drawn_pets.scene import draw_background, draw_occluder, noise_picture
-from tlhelpers.drawn_pets.shapes import Pen
-from tlhelpers.drawn_pets.sheet import Sheet
+from tlhelpers.drawn_pets.shapes import Pen, Sheet
 from tlhelpers.errors import UnknownNameError
 
 STYLES = ("photo", "sketch", "night")
