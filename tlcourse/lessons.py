@@ -100,9 +100,8 @@ def lesson_name(path: Path) -> str:
     if path.suffix == ".py" and LESSON_NAME.fullmatch(path.stem):
         return path.stem
     raise LessonError(
-        f"{path}: expected a file name NN_topic.py (two digits, perhaps a letter, an underscore, then small letters, digits "
-        "and underscores), "
-        f"came {path.name!r}. Rename the file, for example to 01_cats_vs_dogs.py."
+        f"{path}: expected a file name NN_topic.py (two digits, perhaps a letter, an underscore, then small letters, "
+        f"digits and underscores), came {path.name!r}. Rename the file, for example to 01_cats_vs_dogs.py."
     )
 
 
