@@ -20,7 +20,8 @@
 #
 # «97 % de exactitud». ¿Con qué imágenes? ¿Con cuántas? ¿Y es ese el número que importa? Al terminar podrá:
 #
-# - calcular a mano precisión, sensibilidad, F1, AUC, precisión media y promedios macro, y cotejarlos con una biblioteca;
+# - calcular a mano precisión, sensibilidad, F1, AUC, precisión media y promedios macro, y cotejarlos con una
+#   biblioteca;
 # - decir cuáles cambian cuando una clase escasea, y elegir un umbral adecuado a la tarea;
 # - dar un número con su intervalo, y comprobar con una simulación que esos intervalos cumplen lo que prometen;
 # - averiguar si «90 % de seguridad» significa nueve de cada diez, y corregirlo con un solo número;
@@ -269,8 +270,8 @@ ax = plots.plot_confusion_matrix(data.test.labels, test_logits.argmax(1), class_
 # *Imágenes de prueba. Las filas son las clases verdaderas; las columnas, las respuestas; fuera de la diagonal están los
 # errores.*
 #
-# TP (*true positives*; VP en español) son gatos llamados gatos; FN, gatos llamados perros (falsos negativos); FP, perros
-# llamados gatos (falsos positivos); TN (*true negatives*; VN en español), perros llamados perros.
+# TP (*true positives*; VP en español) son gatos llamados gatos; FN, gatos llamados perros (falsos negativos); FP,
+# perros llamados gatos (falsos positivos); TN (*true negatives*; VN en español), perros llamados perros.
 #
 # | número | fórmula | pregunta |
 # | --- | --- | --- |
@@ -381,7 +382,7 @@ check_f1(f1_of)
 # Our test has as many cats as dogs. Now a shelter takes in nine dogs for each cat. The network is the same. Which
 # numbers will change: accuracy, precision, recall, the false positive rate? Guess before you look.
 #
-# We draw such shelters from the test pictures, 200 times: all dogs, and a ninth as many cats.
+# We form such shelters from the test pictures, 200 times: all dogs, and for every nine of them one cat.
 
 # %% [markdown] lang="es"
 # ## 3. Cuando hay pocos gatos
@@ -390,7 +391,7 @@ check_f1(f1_of)
 # ¿Qué números cambiarán: la exactitud, la precisión, la sensibilidad, la tasa de falsos positivos? Haga su apuesta
 # antes de mirar.
 #
-# Sacamos refugios así de las imágenes de prueba, 200 veces: todos los perros y la novena parte de gatos.
+# Formamos refugios así con las imágenes de prueba, 200 veces: todos los perros y, por cada nueve, un gato.
 
 
 # %%
@@ -424,8 +425,8 @@ claim("precision_falls", 100 * (even - mean)[1])
 claim("recall_and_auc_stay", 100 * np.abs(even - mean)[[2, 3, 4]].max())
 
 # %% [markdown] lang="en"
-# *Left: as many cats as dogs. Middle: nine dogs for each cat, mean and middle 95 % of 200 shelters. Right: a program that
-# always answers "dog", in the same shelter. AUC is the subject of the next section.*
+# *Left: as many cats as dogs. Middle: nine dogs for each cat, mean and middle 95 % of 200 shelters. Right: a program
+# that always answers "dog", in the same shelter. AUC is the subject of the next section.*
 #
 # - **Recall, false positive rate and AUC** stay what they were, apart from chance. Each compares cats with cats, or
 #   dogs with dogs, or pairs. But look at the width: with so few cats recall is known much less well.
@@ -555,8 +556,9 @@ claim("average_precision_falls", 100 * (areas[1][1] - areas[99][1]))
 # *One network, three mixtures of cats and dogs. Left the ROC curve: the three lie on each other. Right the
 # precision–recall curve: the fewer cats, the lower. The marks are the threshold 0.5.*
 #
-# An AUC near 1 looks excellent at any mixture. With one cat to 99 dogs, most of those called cats are dogs all the same.
-# So for a class that is scarce, show the precision–recall curve, at the mixture of the place of use.
+# An AUC near 1 looks excellent at any mixture. With one cat to 99 dogs, most of the drawings that are called cats at
+# the threshold 0.5 are dogs all the same. So for a class that is scarce, show the precision–recall curve, at the
+# mixture of the place of use.
 #
 # **Your turn (2).** At least 95 % of the cats shall be found, and as few dogs as possible be called cats. Write
 # `threshold_for(scores, is_cat, wanted)`: the highest threshold $t$ for which `scores >= t` finds at least the share
@@ -566,13 +568,14 @@ claim("average_precision_falls", 100 * (areas[1][1] - areas[99][1]))
 # *Una red, tres mezclas de gatos y perros. A la izquierda, la curva ROC: las tres coinciden. A la derecha, la curva de
 # precisión y sensibilidad: cuantos menos gatos, más abajo. Las marcas son el umbral 0.5.*
 #
-# Una AUC cercana a 1 parece excelente con cualquier mezcla. Con un gato por cada 99 perros, la mayoría de los que la red
-# llama gatos son, aun así, perros. Por eso, con una clase minoritaria conviene mostrar la curva de precisión y
-# sensibilidad, con la mezcla del lugar de uso.
+# Una AUC cercana a 1 parece excelente con cualquier mezcla. Con un gato por cada 99 perros, la mayoría de los dibujos
+# que con el umbral 0.5 se llaman gatos son, aun así, perros. Por eso, con una clase minoritaria conviene mostrar la
+# curva de precisión y sensibilidad, con la mezcla del lugar de uso.
 #
-# **Le toca a usted (2).** Hay que encontrar al menos el 95 % de los gatos y llamar gatos a los menos perros posibles.
-# Escriba `threshold_for(scores, is_cat, wanted)`: el umbral $t$ más alto con el que `scores >= t` encuentra al menos la
-# proporción `wanted` de los gatos. Ambos son tensores de {Framework}, `(n,)`. (Se elige con val, nunca con test).
+# **Le toca a usted (2).** Hay que encontrar al menos el 95 % de los gatos y llamar gatos a tan pocos perros como sea
+# posible. Escriba `threshold_for(scores, is_cat, wanted)`: el umbral $t$ más alto con el que `scores >= t` encuentra al
+# menos la proporción `wanted` de los gatos. Ambos son tensores de {Framework}, `(n,)`. (Se elige con val, nunca con
+# test).
 
 
 # %% tags=["folded"]
@@ -715,8 +718,9 @@ claim("accuracy_follows_the_mixture", 100 * (accuracies["half_best"] - accuracie
 
 # %% [markdown] lang="en"
 # The network is the same in all three rows. Where half of all pictures show its best breed, the accuracy rises; where
-# they show its worst, it falls. The mean of the sixteen recalls is the same in all rows. Macro F1 moves a little, since
-# it contains precision. So with unequal classes give macro *and* micro, and name the worst class.
+# they show its worst, it falls. The mean of the sixteen recalls is the same in all rows. Macro F1 moves, since it
+# contains precision, and precision depends on the mixture. So with unequal classes give macro *and* micro, and name the
+# worst class.
 #
 # ## 6. How sure are we?
 #
@@ -730,13 +734,14 @@ claim("accuracy_follows_the_mixture", 100 * (accuracies["half_best"] - accuracie
 # What does Wald's say of 60 right answers of 60? That the model is perfect, without a doubt. Wilson's asks the other
 # way round: which true accuracies could have given what we saw?
 #
-# Do they hold the truth 95 times in 100? In a simulation we know the truth. For each true accuracy we draw 4,000 test
-# sets of 60 pictures and count.
+# Do they hold the truth 95 times in 100? In a simulation we know the truth. For each true accuracy we draw four
+# thousand test sets of 60 pictures and count.
 
 # %% [markdown] lang="es"
 # La red es la misma en las tres filas. Si la mitad de las imágenes son de su mejor raza, la exactitud sube; si son de
-# la peor, baja. La media de las dieciséis sensibilidades es igual en todas las filas. La F1 macro se mueve un poco,
-# porque contiene la precisión. Así que, con clases desiguales, dé macro *y* micro, y nombre la peor clase.
+# la peor, baja. La media de las dieciséis sensibilidades es igual en todas las filas. La F1 macro se mueve, porque
+# contiene la precisión, que depende de la mezcla. Así que, con clases desiguales, dé macro *y* micro, y nombre la peor
+# clase.
 #
 # ## 6. ¿Hasta qué punto estamos seguros?
 #
@@ -752,7 +757,7 @@ claim("accuracy_follows_the_mixture", 100 * (accuracies["half_best"] - accuracie
 # revés: ¿con qué exactitudes verdaderas pudo salir lo que hemos visto?
 #
 # ¿Contienen la verdad 95 veces de cada 100? En una simulación conocemos la verdad. Para cada exactitud verdadera
-# sorteamos 4000 conjuntos de prueba de 60 imágenes y contamos.
+# sorteamos cuatro mil conjuntos de prueba de 60 imágenes y contamos.
 
 
 # %%
@@ -797,8 +802,9 @@ claim("wald_fails_near_one", 100 * coverage["Wald"][truths >= 0.97].max())
 # a certain shape of the scores. **DeLong** and others (1988) look at each cat: which share of the dogs does it beat?
 # And at each dog. The spread of these shares gives the interval.
 #
-# The **[bootstrap](../../docs/glossary.md#bootstrap)** serves for any number, F1 and AP too. It draws new test sets from
-# ours, picture by picture and with repetition, and computes the number each time. The middle 95 % are the interval.
+# The **[bootstrap](../../docs/glossary.md#bootstrap)** serves for any number, F1 and AP too. It draws new test sets
+# from ours, picture by picture and with repetition, and computes the number each time. The middle 95 % are the
+# interval.
 
 # %% [markdown] lang="es"
 # *Con qué frecuencia el intervalo contuvo la verdad, según la exactitud verdadera, con pruebas de 60 imágenes. La línea
@@ -840,10 +846,10 @@ for name, statistic, answers in (
 #
 # ### Other training pictures
 #
-# All these intervals ask about other *test* pictures. But we labelled ten cats and ten dogs; with others, the head would
-# have been another one. So we draw the training pictures anew, five times. For the mean of five numbers the factor is
-# not 1.96 but **Student's t** for four degrees of freedom, 2.78: five numbers know their own spread only roughly. The
-# last lines simulate what happens without it.
+# All these intervals ask about other *test* pictures. But we labelled ten cats and ten dogs; with others, the head
+# would have been another one. So we draw the training pictures anew, five times. For the mean of five numbers the
+# factor is not 1.96 but **Student's t** for four degrees of freedom, 2.78: five numbers know their own spread only
+# roughly. The last lines simulate what happens without it.
 
 # %% [markdown] lang="es"
 # El intervalo de DeLong es el del bootstrap, sin sortear nada. El de Hanley y McNeil supone más, y aquí sale más ancho.
@@ -887,9 +893,9 @@ for name, factor in (("t", stats.t.ppf(0.975, 4)), ("1.96", 1.96)):
 #
 # $$\mathrm{ECE} = \sum_b \frac{n_b}{n} \, \left| \mathrm{accuracy}_b - \mathrm{confidence}_b \right|$$
 #
-# You often read that networks are too sure. Are they? We take the breeds and three heads. Labels, features and optimizer
-# are the same. One is stopped after five rounds, one when its validation loss no longer falls, and the third goes on
-# from there for `LONG_ROUNDS` rounds with no rule that stops it. Guess first: which of them are too sure?
+# You often read that networks are too sure. Are they? We take the breeds and three heads. Labels, features and
+# optimizer are the same. One is stopped after five rounds, one when its validation loss no longer falls, and the third
+# goes on from there for `LONG_ROUNDS` rounds with no rule that stops it. Guess first: which of them are too sure?
 
 # %% [markdown] lang="es"
 # El primer intervalo trata de otras imágenes de entrenamiento con esta prueba; el segundo, de ambas cosas: otras
@@ -900,8 +906,8 @@ for name, factor in (("t", stats.t.ppf(0.975, 4)), ("1.96", 1.96)):
 # Una red anuncia una probabilidad con cada respuesta. Está **[calibrada](../../docs/glosario.md#calibración)** si
 # acierta nueve de cada diez de las respuestas anunciadas con un 90 %. Un **diagrama de fiabilidad** reparte las
 # respuestas en grupos según su confianza (la probabilidad más alta) y muestra cuántas son correctas en cada grupo. El
-# **[error de calibración esperado](../../docs/glosario.md#error-de-calibración-esperado)** (ECE) es la distancia media a
-# la diagonal. El grupo $b$ contiene $n_b$ de las $n$ respuestas:
+# **[error de calibración esperado](../../docs/glosario.md#error-de-calibración-esperado)** (ECE) es la distancia media
+# a la diagonal. El grupo $b$ contiene $n_b$ de las $n$ respuestas:
 #
 # $$\mathrm{ECE} = \sum_b \frac{n_b}{n} \, \left| \mathrm{exactitud}_b - \mathrm{confianza}_b \right|$$
 #
@@ -933,10 +939,10 @@ def train_on(head, x, y, rounds):
 
 
 # %% [markdown] lang="en"
-# The mend is one number. **[Temperature scaling](../../docs/glossary.md#temperature-scaling)** divides all logits $z$ by
-# a temperature $T$ before the softmax: $p = \mathrm{softmax}(z / T)$. Above 1 it makes probabilities flatter, below 1
-# sharper. We choose the $T$ with the lowest cross-entropy on val. That is a training with a single parameter,
-# $\log T$, so that $T$ stays above 0.
+# The mend is one number. **[Temperature scaling](../../docs/glossary.md#temperature-scaling)** divides all logits $z$
+# by a temperature $T$ before the softmax: $p = \mathrm{softmax}(z / T)$. Above 1 it makes probabilities flatter, below
+# 1 sharper. We choose the $T$ with the lowest cross-entropy on val. That is a training with a single parameter, $\log
+# T$, so that $T$ stays above 0.
 
 # %% [markdown] lang="es"
 # El remedio es un solo número. El **[escalado de temperatura](../../docs/glosario.md#escalado-de-temperatura)** divide
@@ -1036,8 +1042,8 @@ claim("trained_on_is_too_sure", found["trained_on"]["T"])
 claim("temperature_mends", 100 * min(found[k]["before"] - found[k]["after"] for k in ("stopped_early", "trained_on")))
 
 # %% [markdown] lang="en"
-# *Reliability of the three heads on the test drawings: as they are, and after temperature scaling. Each mark is a bin of
-# answers with its 95 % interval. Below the dotted diagonal a network is too sure, above it not sure enough.*
+# *Reliability of the three heads on the test drawings: as they are, and after temperature scaling. Each mark is a bin
+# of answers with its 95 % interval. Below the dotted diagonal a network is too sure, above it not sure enough.*
 #
 # - Stopped too early, a network is *not sure enough*. That says nothing about networks, only about the moment.
 # - At the lowest validation loss it is calibrated, nearly: a wrong confidence costs cross-entropy, and so the rule that
@@ -1064,14 +1070,14 @@ claim("temperature_mends", 100 * min(found[k]["before"] - found[k]["after"] for 
 # test, and below 0 is worse than that.
 
 # %% [markdown] lang="es"
-# *Fiabilidad de las tres cabezas con los dibujos de prueba: tal cual y tras el escalado de temperatura. Cada marca es un
-# grupo de respuestas con su intervalo del 95 %. Por debajo de la diagonal de puntos, una red se confía demasiado; por
-# encima, demasiado poco.*
+# *Fiabilidad de las tres cabezas con los dibujos de prueba: tal cual y tras el escalado de temperatura. Cada marca es
+# un grupo de respuestas con su intervalo del 95 %. Por debajo de la diagonal de puntos, una red se confía demasiado;
+# por encima, demasiado poco.*
 #
 # - Si se detiene demasiado pronto, una red se confía *demasiado poco*. Eso no dice nada de las redes, solo del momento.
 # - Con la menor pérdida de validación está calibrada, o casi: una confianza mal ajustada cuesta entropía cruzada, así
-#   que la regla que detuvo el entrenamiento ya la tuvo en cuenta. Un ECE de cero no existe en la práctica: con tan pocas
-#   imágenes, incluso una red perfectamente calibrada mostraría el que figura entre paréntesis.
+#   que la regla que detuvo el entrenamiento ya la tuvo en cuenta. Un ECE de cero no existe en la práctica: con tan
+#   pocas imágenes, incluso una red perfectamente calibrada mostraría el que figura entre paréntesis.
 # - Si se sigue entrenando, se confía *demasiado*: la exactitud apenas cambia, pero la pérdida de entrenamiento aún baja
 #   cuando crecen los logits. Lo paga la pérdida en la prueba. Es lo que Guo y otros (2017) observaron en redes grandes
 #   entrenadas mucho tiempo.
@@ -1081,10 +1087,11 @@ claim("temperature_mends", 100 * min(found[k]["before"] - found[k]["after"] for 
 #
 # ## 8. Cuando la respuesta es un número
 #
-# No toda respuesta es una clase. ¿De qué tamaño es la cabeza y dónde está? Cuatro números describen un **recuadro** a su
-# alrededor: los bordes izquierdo, superior, derecho e inferior, en partes del lado de la imagen. Los dibujos del curso
-# los conocen. Una capa lineal con cuatro salidas los predice a partir de las mismas características: es una
-# [regresión](../../docs/glosario.md#regresión). Su pérdida es el **error cuadrático medio** (MSE). Se usan tres números:
+# No toda respuesta es una clase. ¿De qué tamaño es la cabeza y dónde está? Cuatro números describen un **recuadro** a
+# su alrededor: los bordes izquierdo, superior, derecho e inferior, en partes del lado de la imagen. Los dibujos del
+# curso los conocen. Una capa lineal con cuatro salidas los predice a partir de las mismas características: es una
+# [regresión](../../docs/glosario.md#regresión). Su pérdida es el **error cuadrático medio** (MSE). Se usan tres
+# números:
 #
 # $$\mathrm{MSE} = \frac{1}{n} \sum_i (y_i - \hat y_i)^2 \qquad \mathrm{MAE} = \frac{1}{n} \sum_i |y_i - \hat y_i|
 # \qquad R^2 = 1 - \frac{\sum_i (y_i - \hat y_i)^2}{\sum_i (y_i - \bar y)^2}$$
@@ -1194,8 +1201,9 @@ claim("size_is_better_known_than_place", interval.value - sk.r2_score(*centres))
 #
 # ## 9. Cuando la respuesta es un lugar
 #
-# ¿Es correcto un recuadro? Dos recuadros se comparan por su **[IoU](../../docs/glosario.md#iou)**, el área que comparten
-# dividida entre el área que cubren juntos (*intersection over union*). 1 es el mismo recuadro; 0, nada en común.
+# ¿Es correcto un recuadro? Dos recuadros se comparan por su **[IoU](../../docs/glosario.md#iou)**, el área que
+# comparten dividida entre el área que cubren juntos (*intersection over union*). 1 es el mismo recuadro; 0, nada en
+# común.
 #
 # **Le toca a usted (3).** Escriba `iou(a, b)`: la IoU de cada recuadro de `a` con el de `b` en la misma fila. Ambos son
 # tensores `(n, 4)` con los bordes izquierdo, superior, derecho e inferior; algunas parejas no se tocan.
@@ -1292,10 +1300,10 @@ for ax, truth_box, guess_box in zip(axes.flat, boxes[shown], predicted_boxes[:6]
 # least 0.5, since these heads are large and near the middle. An IoU without such a comparison says little. (Lesson 12,
 # on detection, will keep the positions.)
 #
-# **mAP**, the mean average precision, is built from what you know. A detector gives several boxes a picture, each with a
-# class and a score. A box counts as found if its IoU with a true box of its class is at least, say, 0.5. Then the
-# average precision of section 4 is computed for each class over all boxes, sorted by score, and mAP is their macro mean.
-# (COCO's also averages over ten IoU thresholds from 0.5 to 0.95.) Lesson 12 will use it.
+# **mAP**, the mean average precision, is built from what you know. A detector gives several boxes a picture, each with
+# a class and a score. A box counts as found if its IoU with a true box of its class is at least, say, 0.5. Then the
+# average precision of section 4 is computed for each class over all boxes, sorted by score, and mAP is their macro
+# mean. (COCO's also averages over ten IoU thresholds from 0.5 to 0.95.) Lesson 12 will use it.
 #
 # **Text** has its own numbers. *Perplexity* is $e$ to the power of the mean cross-entropy per word: a model with
 # perplexity 20 is as unsure as if it chose evenly among 20 words. *BLEU* counts how many runs of one to four words of a
@@ -1309,9 +1317,9 @@ for ax, truth_box, guess_box in zip(axes.flat, boxes[shown], predicted_boxes[:6]
 # %% [markdown] lang="es"
 # *Los seis primeros dibujos de prueba: el recuadro verdadero (blanco, continuo) y el predicho (naranja, discontinuo).*
 #
-# Mire también la segunda línea de números: responder siempre el recuadro medio ya da a tres de cada cuatro recuadros una
-# IoU de al menos 0.5, porque estas cabezas son grandes y están cerca del centro. Una IoU sin esa comparación dice poco.
-# (La lección 12, sobre detección, conservará las posiciones).
+# Mire también la segunda línea de números: responder siempre el recuadro medio ya da a tres de cada cuatro recuadros
+# una IoU de al menos 0.5, porque estas cabezas son grandes y están cerca del centro. Una IoU sin esa comparación dice
+# poco. (La lección 12, sobre detección, conservará las posiciones).
 #
 # La **mAP** (*mean average precision*) se construye con lo que ya conoce. Un detector da varios recuadros por imagen,
 # cada uno con su clase y su puntuación. Un recuadro cuenta como encontrado si su IoU con un recuadro verdadero de su
@@ -1423,8 +1431,8 @@ claim("script_agrees", np.abs(np.subtract(last, from_lesson)).max())
 # ## What you can do now
 #
 # - Measure on pictures that chose nothing, and use cross-validation where there are few.
-# - Compute precision, recall, F1, AUC and AP by hand. When a class becomes scarce, recall and AUC stay, precision and AP
-#   fall, and accuracy says little.
+# - Compute precision, recall, F1, AUC and AP by hand. When a class becomes scarce, recall and AUC stay, precision and
+#   AP fall, and accuracy says little.
 # - Give macro and micro averages with many classes, and name the worst one.
 # - Give an interval, and say of what: Wilson for a share, DeLong for the AUC, the bootstrap for anything, t over draws.
 # - Look at calibration after the training has converged, and mend it with one temperature.
