@@ -1221,7 +1221,7 @@ axes = plots.plot_training(history, language=LANGUAGE)
 # es la última ronda, la pérdida seguía bajando cuando `ROUNDS` puso fin al entrenamiento.*
 #
 # Dos cosas más que encontrará a menudo en el código de otros: una tasa de aprendizaje que baja según un plan fijado de
-# antemano (en inglés *schedule*; en el glosario, [programa de la tasa](../../docs/glosario.md#programa-de-la-tasa)) y
+# antemano (en inglés *schedule*; en el glosario, [plan de la tasa](../../docs/glosario.md#plan-de-la-tasa)) y
 # un archivo que guarda los pesos mientras el entrenamiento sigue en marcha.
 
 # %% framework="pytorch"

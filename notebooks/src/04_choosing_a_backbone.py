@@ -111,10 +111,10 @@ print("TensorFlow", tf.__version__, "Keras", keras.__version__, "CPU" if on_a_pr
 # | número | qué es | a quién le importa |
 # | --- | --- | --- |
 # | **[parámetros](../../docs/glosario.md#parámetro)** | números que fija el entrenamiento | a quien entrena |
-# | **[multiplicaciones-sumas](../../docs/glosario.md#multiplicaciones-y-sumas)** | multiplicaciones, cada una con su suma, por imagen | a quien paga la electricidad |
+# | **[multiplicaciones-sumas](../../docs/glosario.md#multiplicaciones-sumas)** | multiplicaciones, cada una con su suma, por imagen | a quien paga la electricidad |
 # | **tamaño** | de los pesos en el disco, en megabytes (MB) | a quien descarga la aplicación |
 # | **[latencia](../../docs/glosario.md#latencia)** | tiempo para una imagen, en milisegundos (ms) | a quien espera la respuesta |
-# | **[imágenes por segundo](../../docs/glosario.md#rendimiento)** | cuántas despacha cuando llegan muchas a la vez | a quien tiene un millón de fotos |
+# | **[imágenes por segundo](../../docs/glosario.md#imágenes-por-segundo)** | cuántas despacha cuando llegan muchas a la vez | a quien tiene un millón de fotos |
 #
 # Los tres primeros son de la red. Los dos últimos son de la red *y* del equipo: mídalos donde vaya a funcionar.
 #
