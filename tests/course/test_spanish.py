@@ -53,7 +53,7 @@ def texts_in(path: Path) -> list[str]:
     else:
         found = [text]
     return [
-        re.sub(r"```.*?```|`[^`]*`|\$\$?[^$]*\$\$?|\]\([^)]*\)|«[A-Z][^»]*»", " ", t, flags=re.DOTALL) for t in found
+        re.sub(r"```.*?```|`[^`]*`|\$\$?[^$]*\$\$?|\]\([^)]*\)|«[^»]{1,60}»", " ", t, flags=re.DOTALL) for t in found
     ]
 
 
