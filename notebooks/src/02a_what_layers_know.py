@@ -138,8 +138,13 @@ tests = {"near": (test.images, test.labels), "far": (written[POOL:], scans.targe
 print({task: (x.shape, len(np.unique(y))) for task, (x, y) in pool.items()})
 
 # %%
-shown = np.concatenate([pool["near"][0][::120][:6], pool["far"][0][:6]])
-titles = [class_words[k] for k in pool["near"][1][::120][:6]] + [str(k) for k in pool["far"][1][:6]]
+shown, titles = [], []
+for task, names in (("near", class_words), ("far", [str(k) for k in range(10)])):
+    images, labels = pool[task]
+    for k in np.unique(np.linspace(0, len(names) - 1, 6).astype(int)):
+        shown.append(images[labels == k][0])
+        titles.append(names[k])
+shown = np.stack(shown)
 axes = plots.show_images(shown, titles, columns=6, side=1.2)
 
 # %% [markdown] lang="en"
@@ -538,14 +543,8 @@ for name, stage in zip(STAGES, kernels_of(network)):
 # Is it learnt to *use* them? Cut each picture into 4 × 4 tiles and lay them anew at random. Edges and textures are all
 # still there; parts and their arrangement are gone. Which features notice?
 #
-# To compare the features of whole and of shuffled pictures we use **linear CKA** ([centred kernel
-# alignment](../../docs/glossary.md#cka)):
-#
-# $$\mathrm{CKA}(X, Y) = \frac{\lVert X^\top Y \rVert^2}{\lVert X^\top X \rVert \; \lVert Y^\top Y \rVert}$$
-#
-# $X$ and $Y$ are two tables of features of the same pictures, a row a picture, each column less its mean.
-# $\lVert \cdot \rVert$ is the root of the sum of all squared entries. 1 means that both say the same about which
-# pictures are alike. Near 0 they have nothing in common.
+# We measure how far a picture's features move when its tiles do, as a share of the (squared) distance between two
+# different pictures. 0 means that nothing moved; 1, that a picture has become as strange as another one.
 #
 # Guess first. The stem's features are averages. Can they notice that tiles have moved?
 
@@ -556,22 +555,17 @@ for name, stage in zip(STAGES, kernels_of(network)):
 # ¿Se aprende a *usarlos*? Cortemos cada imagen en 4 × 4 cuadros y coloquémoslos de nuevo al azar. Los bordes y las
 # texturas siguen ahí; las partes y su disposición desaparecen. ¿Qué características lo notan?
 #
-# Para comparar las características de las imágenes enteras y de las barajadas usamos **CKA lineal** (*centred kernel
-# alignment*, [alineación de núcleos centrados](../../docs/glosario.md#cka)):
-#
-# $$\mathrm{CKA}(X, Y) = \frac{\lVert X^\top Y \rVert^2}{\lVert X^\top X \rVert \; \lVert Y^\top Y \rVert}$$
-#
-# $X$ e $Y$ son dos tablas de características de las mismas imágenes: una fila por imagen, y a cada columna se le ha
-# restado su media. $\lVert \cdot \rVert$ es la raíz de la suma de todos los elementos al cuadrado. Un 1 significa que
-# ambas dicen lo mismo sobre qué imágenes se parecen; cerca de 0, que no tienen nada en común.
+# Medimos cuánto se mueven las características de una imagen cuando se mueven sus cuadros, en proporción a la distancia
+# (al cuadrado) entre dos imágenes distintas. Un 0 significa que nada se ha movido; un 1, que la imagen ha quedado tan
+# lejos de sí misma como de cualquier otra.
 #
 # Haga primero su apuesta. Las características del *stem* son promedios. ¿Pueden notar que los cuadros se han movido?
 
 
 # %%
-def linear_cka(x, y):
-    x, y = (np.float64(features) - features.mean(0) for features in (x, y))
-    return np.linalg.norm(x.T @ y) ** 2 / (np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y))
+def shift(before, after):
+    """How far the features of pictures move, as a share of the squared distance between two pictures."""
+    return np.mean((after - before) ** 2) / (2 * np.mean((before - before.mean(0)) ** 2))
 
 
 def shuffle_tiles(images, tiles=4, seed=SEED):
@@ -584,42 +578,40 @@ def shuffle_tiles(images, tiles=4, seed=SEED):
 
 whole = pool["near"][0][::3]
 shuffled = shuffle_tiles(whole)
-likeness = {}
+shifts = {}
 for kind, model in (("trained", network), ("twin", twin)):
     before, after = features_of(model, whole), features_of(model, shuffled)
-    likeness[kind] = {name: linear_cka(before[name], after[name]) for name in before}
+    shifts[kind] = {name: shift(before[name], after[name]) for name in before}
 axes = plots.show_images(np.concatenate([whole[:3], shuffled[:3]]), columns=6, side=1)
 
 
 # %%
+STYLES = {"trained": 0, "twin": 1, "equal": 2, "whole": 0, "alone": 1}  # which colour, line and marker
+
+
 def plot_over_stages(ax, curves, ylabel):
     """Lines over the stages, one a name of `words`."""
-    for k, (name, values) in enumerate(curves.items()):
-        ax.plot(
-            range(len(values)),
-            values,
-            plots.LINES[k],
-            color=plots.COLOURS[k],
-            marker=plots.MARKERS[k],
-            label=words[name],
-        )
+    for name, values in curves.items():
+        k = STYLES[name]
+        style = {"color": plots.COLOURS[k], "linestyle": plots.LINES[k], "marker": plots.MARKERS[k]}
+        ax.plot(range(len(values)), values, label=words[name], **style)
     ax.set_xticks(range(len(STAGES)), STAGES)
     ax.set_ylabel(ylabel)
     plots.tidy(ax)
 
 
 ax = plots.new_axes(None, 6, 3)
-plot_over_stages(ax, {kind: [values[name] for name in STAGES] for kind, values in likeness.items()}, "CKA")
-ax.plot(0, likeness["trained"]["grid"], "x", color=plots.COLOURS[3], markersize=9, label=words["grid"])
+plot_over_stages(ax, {kind: [values[name] for name in STAGES] for kind, values in shifts.items()}, words["shift"])
+ax.plot(0, shifts["trained"]["grid"], "x", color=plots.COLOURS[3], markersize=9, label=words["grid"])
 ax.legend(frameon=False)
-claim("averages_hide_places", likeness["trained"][STAGES[0]] - likeness["trained"]["grid"])
-claim("arrangement_is_learnt", likeness["twin"][STAGES[4]] - likeness["trained"][STAGES[4]])
+claim("averages_hide_places", shifts["trained"]["grid"] - shifts["trained"][STAGES[0]])
+claim("arrangement_is_learnt", shifts["trained"][STAGES[4]] - shifts["twin"][STAGES[4]])
 
 # %% [markdown] lang="en"
-# *Likeness of the features of whole and of shuffled pictures; 1 means that shuffling changes nothing. The cross: the
-# stem again, with averages over 4 × 4 parts.*
+# *How far the features of a picture move when its tiles are shuffled: 0 is not at all, 1 as far as to another picture.
+# The cross: the stem again, with averages over 4 × 4 parts.*
 #
-# The stem "sees no arrangement" because we averaged the places away. With 4 × 4 parts the same maps notice everything.
+# The stem "sees no arrangement" because we averaged the places away. With 4 × 4 parts the same maps notice it very well.
 # So this test is no proof that early layers are blind to arrangement. What it does show is at the other end. The last
 # stage is averaged too, and its fields reach across tiles. There the trained network notices, and its twin, with the
 # same fields, far less. *That* was learnt.
@@ -629,11 +621,11 @@ claim("arrangement_is_learnt", likeness["twin"][STAGES[4]] - likeness["trained"]
 # is not zero, a pixel has influence. Return a table of True and False, of the height and width of the picture.
 
 # %% [markdown] lang="es"
-# *Parecido entre las características de las imágenes enteras y las de las barajadas; 1 significa que barajar no cambia
-# nada. La cruz: otra vez el* stem, *con promedios en 4 × 4 partes.*
+# *Cuánto se mueven las características de una imagen cuando se barajan sus cuadros: 0 es nada; 1, tanto como hasta otra
+# imagen. La cruz: otra vez el* stem, *con promedios en 4 × 4 partes.*
 #
-# El *stem* «no ve la disposición» porque al promediar hemos borrado los lugares. Con 4 × 4 partes, los mismos mapas lo
-# notan todo. Así que esta prueba no demuestra que las primeras capas sean ciegas a la disposición. Lo que sí muestra
+# El *stem* «no ve la disposición» porque al promediar hemos borrado los lugares. Con 4 × 4 partes, los mismos mapas la
+# notan muy bien. Así que esta prueba no demuestra que las primeras capas sean ciegas a la disposición. Lo que sí muestra
 # está en el otro extremo. La última etapa también se promedia, y sus campos abarcan varios cuadros. Ahí la red entrenada
 # lo nota, y su gemela, con los mismos campos, mucho menos. *Eso* sí se ha aprendido.
 #
@@ -794,17 +786,15 @@ for task in asked:
         values = make_pipeline(StandardScaler(), PCA(fewest, random_state=SEED)).fit_transform(values)
         known["equal", task, name] = probe(values, asked[task][1])
 
-axes = plots.plt.subplots(1, 3, figsize=(11, 3.2), layout="constrained", sharey=False)[1]
+figure, axes = plots.plt.subplots(1, 3, figsize=(10, 3.3), layout="constrained")
 for ax, task in zip(axes, asked):
     kinds = [kind for kind in ("trained", "twin", "equal") if (kind, task, STAGES[0]) in known]
-    plot_over_stages(
-        ax, {k: [100 * known[k, task, name].mean() for name in STAGES] for k in kinds}, plots.word("accuracy", LANGUAGE)
-    )
-    ax.plot(
-        0, 100 * known["trained", task, "grid"].mean(), "x", color=plots.COLOURS[3], markersize=9, label=words["grid"]
-    )
+    curves = {kind: [100 * known[kind, task, name].mean() for name in STAGES] for kind in kinds}
+    plot_over_stages(ax, curves, plots.word("accuracy", LANGUAGE))
+    grid = 100 * known["trained", task, "grid"].mean()
+    ax.plot(0, grid, "x", color=plots.COLOURS[3], markersize=9, label=words["grid"])
     ax.set_title(words[task])
-axes[0].legend(frameon=False, fontsize=8)
+figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
 
 
 # %%
@@ -1313,7 +1303,15 @@ check_copy(copy_and_freeze)
 # CKA. But a stage's output changes for two reasons: its own weights have changed, or what it is *given* has. The deeper
 # the stage, the more changes have piled up before it.
 #
-# So we do both. First the network of section 6 that was fine-tuned as a whole. Then five more: in each, **one stage
+# CKA ([centred kernel alignment](../../docs/glossary.md#cka)) compares two tables of features of the same pictures, a
+# row a picture, each column less its mean:
+#
+# $$\mathrm{CKA}(X, Y) = \frac{\lVert X^\top Y \rVert^2}{\lVert X^\top X \rVert \; \lVert Y^\top Y \rVert}$$
+#
+# where $\lVert \cdot \rVert$ is the root of the sum of all squared entries. 1 means that both say the same about which
+# pictures are alike; near 0 they have nothing in common. The order of the channels does not matter.
+#
+# We look at both. First the network of section 6 that was fine-tuned as a whole. Then five more: in each, **one stage
 # alone** may learn (and the head), all others stay pretrained, and we look at that stage's output. All start from the
 # same trained head and stop by the same rule.
 
@@ -1324,11 +1322,25 @@ check_copy(copy_and_freeze)
 # de cada capa antes y después. Pero la salida de una etapa cambia por dos razones: han cambiado sus propios pesos, o ha
 # cambiado lo que *recibe*. Cuanto más profunda es la etapa, más cambios se han acumulado antes de ella.
 #
-# Así que hacemos las dos cosas. Primero, la red de la sección 6 a la que se le hizo el ajuste fino entera. Después,
+# CKA (*centred kernel alignment*, [alineación de núcleos centrados](../../docs/glosario.md#cka)) compara dos tablas de
+# características de las mismas imágenes: una fila por imagen, y a cada columna se le ha restado su media:
+#
+# $$\mathrm{CKA}(X, Y) = \frac{\lVert X^\top Y \rVert^2}{\lVert X^\top X \rVert \; \lVert Y^\top Y \rVert}$$
+#
+# donde $\lVert \cdot \rVert$ es la raíz de la suma de todos los elementos al cuadrado. Un 1 significa que ambas dicen lo
+# mismo sobre qué imágenes se parecen; cerca de 0, que no tienen nada en común. El orden de los canales no importa.
+#
+# Miramos las dos cosas. Primero, la red de la sección 6 a la que se le hizo el ajuste fino entera. Después,
 # cinco más: en cada una puede aprender **una sola etapa** (y la cabeza), las demás quedan como estaban, y miramos la
 # salida de esa etapa. Todas parten de la misma cabeza entrenada y paran según la misma regla.
 
+
 # %%
+def linear_cka(x, y):
+    x, y = (np.float64(features) - features.mean(0) for features in (x, y))
+    return np.linalg.norm(x.T @ y) ** 2 / (np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y))
+
+
 moved, alone = {}, {}
 for task in tests:
     (x, y), (x_val, y_val), (x_test, y_test) = draw(task, seeds[-1])
