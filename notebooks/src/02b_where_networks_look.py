@@ -137,7 +137,8 @@ def features_of(images):
 body.to(device).eval()
 size = features_of(data.val.images[:1]).shape[1]
 model = nn.Sequential(OrderedDict(body=body, head=nn.Linear(size, num_classes))).to(device)
-print(f"{size} features →", model.head)
+head = model.head
+print(f"{size} features →", head)
 
 # %% framework="tensorflow"
 keras.utils.set_random_seed(SEED)
@@ -159,6 +160,7 @@ def features_of(images):
 
 
 size = base.output_shape[1]
+head = keras.Sequential([keras.Input((size,)), model.layers[-1]])  # the model's own head, alone
 print(LAST_MAPS, body.output_shape, f"→ {size} features →", model.output_shape)
 
 # %% [markdown] lang="en"
@@ -206,15 +208,7 @@ def in_batches(function, images, *more):
 
 x, y, x_val, y_val = draw_labelled(LABELS, SEED)
 features, val_features = in_batches(features_of, x), in_batches(features_of, x_val)
-
-# %% framework="pytorch"
-rounds = fit_head(model.head, features, y, val_features, y_val)
-
-# %% framework="tensorflow"
-head = keras.Sequential([keras.Input((size,)), model.layers[-1]])  # the model's own head, alone
 rounds = fit_head(head, features, y, val_features, y_val)
-
-# %%
 pictures, truth = data.test.images, data.test.labels
 probabilities = in_batches(probabilities_of, pictures)
 answers = probabilities.argmax(1)
@@ -301,9 +295,9 @@ def grad_cam(model, images, classes):
 
 
 # %%
-def show_maps(images, maps, titles, columns):
+def show_maps(images, maps, titles, columns, side=1.5):
     """Pictures, and on those for which there is one the map as heat."""
-    axes = plots.show_images(images, titles, columns=columns)
+    axes = plots.show_images(images, titles, columns=columns, side=side)
     for ax, heat in zip(axes.flat, maps):
         if heat is not None:
             ax.imshow(heat, cmap="inferno", alpha=0.6, vmin=0, vmax=1)
@@ -362,17 +356,35 @@ if len(wrong):
 # comprobación los compara con lo que deben ser, salvo un factor.
 
 
+# %% tags=["folded"]
+def check_values(given, cases, other):
+    """Says what an array is: the first of the cases that it equals, of which "right" is one, or another one."""
+    if given is None:
+        print("✘", words["no_answer"])
+    elif given.shape != cases["right"].shape:
+        print("✘", words["wrong_shape"], cases["right"].shape, "≠", given.shape)
+    else:
+        like = [case for case, wanted in cases.items() if np.allclose(given, wanted, rtol=1e-3, atol=1e-5)]
+        case = like[0] if like else other
+        print("✔" if case == "right" else "✘", words[case])
+
+
 # %% framework="pytorch" tags=["folded"]
 def check_cam(cam):
     torch.manual_seed(0)
     maps, head = torch.randn(5, 8, 4, 4), nn.Linear(8, 3)
     try:
         given = cam(maps, head, 2)
-    except (RuntimeError, IndexError) as error:
+    except (RuntimeError, IndexError, TypeError) as error:
         print("✘", words["cam_error"], str(error).splitlines()[0])
         return
     wanted = (maps * head.weight[2].view(1, 8, 1, 1)).sum(1).detach()
-    say_of_cam(None if given is None else given.detach().numpy(), wanted.numpy())
+    cases = {"right": wanted.clamp(min=0), "cam_uncut": wanted}
+    if given is not None and given.shape == wanted.shape:  # a factor does not matter
+        given = given.detach() * (wanted.max() / given.max().clamp(min=1e-9))
+    check_values(
+        given if given is None else given.detach().numpy(), {k: v.numpy() for k, v in cases.items()}, "cam_other"
+    )
 
 
 # %% framework="tensorflow" tags=["folded"]
@@ -385,29 +397,11 @@ def check_cam(cam):
     except (tf.errors.InvalidArgumentError, ValueError, TypeError, IndexError) as error:
         print("✘", words["cam_error"], str(error).splitlines()[0])
         return
-    wanted = tf.reduce_sum(maps * head.kernel[:, 2], -1)
-    say_of_cam(None if given is None else np.array(given), wanted.numpy())
-
-
-# %% tags=["folded"]
-def say_of_cam(given, wanted):
-    """What the check says of an array, where `wanted` is the evidence before the cut."""
-
-    def alike(a, b):
-        return np.allclose(a / np.abs(a).max(), b / np.abs(b).max(), atol=1e-4)
-
-    if given is None:
-        print("✘", words["no_map"])
-    elif given.shape != wanted.shape:
-        print("✘", words["map_shape"], wanted.shape, "≠", given.shape)
-    elif not np.abs(given).max() > 0:
-        print("✘", words["cam_other"])
-    elif alike(given, np.maximum(wanted, 0)):
-        print("✔", words["right"])
-    elif alike(given, wanted):
-        print("✘", words["cam_uncut"])
-    else:
-        print("✘", words["cam_other"])
+    wanted = tf.reduce_sum(maps * head.kernel[:, 2], -1).numpy()
+    given = given if given is None else np.array(given)
+    if given is not None and given.shape == wanted.shape:  # a factor does not matter
+        given = given * (wanted.max() / max(given.max(), 1e-9))
+    check_values(given, {"right": np.maximum(wanted, 0), "cam_uncut": wanted}, "cam_other")
 
 
 # %% framework="pytorch"
@@ -589,9 +583,8 @@ mosaics, asked, tiles, four = make_mosaics(MOSAICS, SEED)
 one = next(i for i in range(MOSAICS) if len(set(four[i])) == min(4, num_classes))  # four classes, where there are
 repeated = np.repeat(mosaics[one : one + 1], 4, axis=0)
 titles = ["", *(f"{class_words[k]} ?" for k in four[one])]
-axes = show_maps(
-    np.concatenate([repeated[:1], repeated]), [None, *grad_cam(model, repeated, four[one])], titles, 5
-)  # fmt: skip
+maps = [None, *grad_cam(model, repeated, four[one])]
+axes = show_maps(np.concatenate([repeated[:1], repeated]), maps, titles, 5, side=1.9)
 
 
 # %%
@@ -661,7 +654,10 @@ def check_saliency(saliency):
         print("✘", words["saliency_error"], str(error).splitlines()[0])
         return
     given = given.detach().cpu().numpy() if isinstance(given, torch.Tensor) else given
-    say_of_saliency(given, *(wanted(output).transpose(0, 2, 3, 1) for output in (lambda z: z, lambda z: z.softmax(1))))
+    score, probability = (wanted(output) for output in (lambda scores: scores, lambda scores: scores.softmax(1)))
+    cases = {"right": np.abs(score).max(1), "saliency_sign": score.max(1)}
+    cases["saliency_of_probability"] = np.abs(probability).max(1)
+    check_values(given, cases, "saliency_other")
 
 
 # %% framework="tensorflow" tags=["folded"]
@@ -681,28 +677,13 @@ def check_saliency(saliency):
 
     try:
         given = saliency(net, images, classes)
-    except (tf.errors.InvalidArgumentError, ValueError, TypeError, AttributeError) as error:
+    except (tf.errors.InvalidArgumentError, RuntimeError, ValueError, TypeError, AttributeError) as error:
         print("✘", words["saliency_error"], str(error).splitlines()[0])
         return
-    given = given if given is None else np.array(given)
-    say_of_saliency(given, wanted(lambda scores: scores), wanted(tf.nn.softmax))
-
-
-# %% tags=["folded"]
-def say_of_saliency(given, of_score, of_probability):
-    """What the check says of a map, by the gradients that it could come from."""
-    if given is None:
-        print("✘", words["no_map"])
-    elif given.shape != of_score.shape[:3]:
-        print("✘", words["map_shape"], of_score.shape[:3], "≠", given.shape)
-    elif np.allclose(given, np.abs(of_score).max(-1), rtol=1e-3, atol=1e-6):
-        print("✔", words["right"])
-    elif np.allclose(given, of_score.max(-1), rtol=1e-3, atol=1e-6):
-        print("✘", words["saliency_sign"])
-    elif np.allclose(given, np.abs(of_probability).max(-1), rtol=1e-3, atol=1e-6):
-        print("✘", words["saliency_of_probability"])
-    else:
-        print("✘", words["saliency_other"])
+    score, probability = wanted(lambda scores: scores), wanted(tf.nn.softmax)
+    cases = {"right": np.abs(score).max(-1), "saliency_sign": score.max(-1)}
+    cases["saliency_of_probability"] = np.abs(probability).max(-1)
+    check_values(given if given is None else np.array(given), cases, "saliency_other")
 
 
 # %% framework="pytorch"
@@ -1168,8 +1149,13 @@ def check_knn(knn):
     except (RuntimeError, IndexError, TypeError) as error:
         print("✘", words["knn_error"], str(error).splitlines()[0])
         return
-    given = given.numpy() if isinstance(given, torch.Tensor) else given
-    say_of_knn(given, rows.numpy(), labels.numpy(), new.numpy())
+    order = labels[torch.cdist(new, rows).argsort(1)].numpy()
+    cases = {
+        "right": order[:, :7].mean(1) > 0.5,
+        "knn_only_one": order[:, 0],
+        "knn_farthest": order[:, -7:].mean(1) > 0.5,
+    }
+    check_values(given.numpy() if isinstance(given, torch.Tensor) else given, cases, "knn_other")
 
 
 # %% framework="tensorflow" tags=["folded"]
@@ -1182,26 +1168,13 @@ def check_knn(knn):
     except (tf.errors.InvalidArgumentError, ValueError, TypeError, AttributeError) as error:
         print("✘", words["knn_error"], str(error).splitlines()[0])
         return
-    say_of_knn(given if given is None else np.array(given), rows, labels, new)
-
-
-# %% tags=["folded"]
-def say_of_knn(given, rows, labels, new):
-    """What the check says of the labels that were given to the new rows, for k = 7."""
-    distance = np.linalg.norm(new[:, None] - rows, axis=-1)
-    order = labels[distance.argsort(1)]
-    if given is None:
-        print("✘", words["no_labels"])
-    elif given.shape != (len(new),):
-        print("✘", words["knn_shape"], (len(new),), "≠", given.shape)
-    elif np.array_equal(given, order[:, :7].mean(1) > 0.5):
-        print("✔", words["right"])
-    elif np.array_equal(given, order[:, 0]):
-        print("✘", words["knn_only_one"])
-    elif np.array_equal(given, order[:, -7:].mean(1) > 0.5):
-        print("✘", words["knn_farthest"])
-    else:
-        print("✘", words["knn_other"])
+    order = labels[np.linalg.norm(new[:, None] - rows, axis=-1).argsort(1)]
+    cases = {
+        "right": order[:, :7].mean(1) > 0.5,
+        "knn_only_one": order[:, 0],
+        "knn_farthest": order[:, -7:].mean(1) > 0.5,
+    }
+    check_values(given if given is None else np.array(given), cases, "knn_other")
 
 
 # %% framework="pytorch"
