@@ -31,6 +31,7 @@ DATASET = "drawn_pets_breeds"  # or "cats_vs_dogs", "oxford_pets_breeds", a fold
 BACKBONE = "mini_resnet"  # or "efficientnet_lite0"
 IMAGE_SIZE = 64  # side of the images, in pixels; what the backbone was trained at
 LABELS = 40  # labelled images of each class for the network that we explain
+TEST_IMAGES = 400  # test images to look at, at most
 MOSAICS = 200  # pictures of four tiles for the test of the maps
 FEW_LABELS = 20  # labelled images of each class for the classical classifiers
 DRAWS = 5  # how often those are repeated, with other images
@@ -103,7 +104,8 @@ print("TensorFlow", tf.__version__, "Keras", keras.__version__, tf.config.list_l
 data = load_splits(DATASET, image_size=IMAGE_SIZE, seed=SEED, progress=False)
 class_words = plots.class_words(data.train.class_names, LANGUAGE)
 num_classes = len(class_words)
-print(*(f"{part}: {len(getattr(data, part))}" for part in ("train", "val", "test")), sep=" · ")
+test = data.test.take(np.random.default_rng(SEED).permutation(len(data.test))[:TEST_IMAGES])
+print(f"train: {len(data.train)} · test: {len(test)} · {num_classes} {words['classes']}")
 
 
 def draw_labelled(n, seed):
@@ -135,7 +137,7 @@ def features_of(images):
 
 
 body.to(device).eval()
-size = features_of(data.val.images[:1]).shape[1]
+size = features_of(test.images[:1]).shape[1]
 model = nn.Sequential(OrderedDict(body=body, head=nn.Linear(size, num_classes))).to(device)
 head = model.head
 print(f"{size} features →", head)
@@ -209,7 +211,7 @@ def in_batches(function, images, *more):
 x, y, x_val, y_val = draw_labelled(LABELS, SEED)
 features, val_features = in_batches(features_of, x), in_batches(features_of, x_val)
 rounds = fit_head(head, features, y, val_features, y_val)
-pictures, truth = data.test.images, data.test.labels
+pictures, truth = test.images, test.labels
 probabilities = in_batches(probabilities_of, pictures)
 answers = probabilities.argmax(1)
 correct = answers == truth
@@ -569,13 +571,13 @@ claim("the_centre_does_as_well", metrics.mean_interval(list(lost["marked"] - los
 # %%
 def make_mosaics(n, seed):
     """Pictures of four tiles, the class asked for, its tile (0 to 3), and the labels of all four."""
-    rng, labels = np.random.default_rng(seed), data.test.labels
+    rng, labels = np.random.default_rng(seed), test.labels
     classes, tiles, chosen = rng.integers(num_classes, size=n), rng.integers(4, size=n), np.empty((n, 4), int)
     for i, (k, tile) in enumerate(zip(classes, tiles)):
         others = rng.permutation(np.flatnonzero(labels != k))[:3]
         chosen[i] = np.insert(others, tile, rng.choice(np.flatnonzero(labels == k)))
     side = IMAGE_SIZE
-    grid = data.test.images[chosen].reshape(n, 2, 2, side, side, 3).transpose(0, 1, 3, 2, 4, 5)
+    grid = test.images[chosen].reshape(n, 2, 2, side, side, 3).transpose(0, 1, 3, 2, 4, 5)
     return grid.reshape(n, 2 * side, 2 * side, 3), classes, tiles, labels[chosen]
 
 
@@ -859,7 +861,8 @@ def with_random(parts):
 # %%
 from scipy.stats import spearmanr
 
-some, classes = mosaics[:100], asked[:100]
+half = MOSAICS // 2
+some, classes = mosaics[:half], asked[:half]
 step = 2 * IMAGE_SIZE // 16  # compare at 16 × 16 places
 
 
@@ -871,7 +874,7 @@ def compare(heat, real):
 
 kinds_of_map = {"Grad-CAM": grad_cam, "saliency": saliency}
 likeness = {kind: [1.0] for kind in kinds_of_map}
-found = {kind: [100 * np.nanmean(share_inside(in_batches(partial(draw_map, model), some, classes), right_tile[:100]))]
+found = {kind: [100 * np.nanmean(share_inside(in_batches(partial(draw_map, model), some, classes), right_tile[:half]))]
          for kind, draw_map in kinds_of_map.items()}  # fmt: skip
 real = {kind: in_batches(partial(draw_map, model), some, classes) for kind, draw_map in kinds_of_map.items()}
 for n in range(1, len(PARTS) + 1):
@@ -879,7 +882,7 @@ for n in range(1, len(PARTS) + 1):
     for kind, draw_map in kinds_of_map.items():
         heat = in_batches(partial(draw_map, mixed), some, classes)
         likeness[kind].append(compare(heat, real[kind]))
-        found[kind].append(100 * np.nanmean(share_inside(heat, right_tile[:100])))
+        found[kind].append(100 * np.nanmean(share_inside(heat, right_tile[:half])))
 
 # %%
 stages = np.arange(len(PARTS) + 1)
@@ -954,7 +957,6 @@ def neighbours(points):
     return NearestNeighbors(n_neighbors=10).fit(points).kneighbors(return_distance=False)
 
 
-test = data.test.take(np.arange(len(data.test))[:400])
 cloud = in_batches(features_of, test.images)
 pca = PCA(2, random_state=SEED).fit(cloud)
 views = {words["all_features"]: cloud, "PCA": pca.transform(cloud)}
@@ -1099,13 +1101,13 @@ for draw_number in range(DRAWS):
     seed = 100 * SEED + draw_number
     x, y, x_val, y_val = draw_labelled(FEW_LABELS, seed)
     scaler = StandardScaler().fit(in_batches(features_of, x))
-    x, x_val, x_test = (scaler.transform(in_batches(features_of, part)) for part in (x, x_val, data.test.images))
+    x, x_val, x_test = (scaler.transform(in_batches(features_of, part)) for part in (x, x_val, test.images))
     for method in SETTINGS:
         answers_of, setting = fit_best(method, x, y, x_val, y_val, seed)
-        right[method].append(answers_of(x_test) == data.test.labels)
+        right[method].append(answers_of(x_test) == test.labels)
 
 # %%
-estimates = {words[m]: metrics.accuracy_estimate([r.mean() for r in runs], len(data.test)) for m, runs in right.items()}
+estimates = {words[m]: metrics.accuracy_estimate([r.mean() for r in runs], len(test)) for m, runs in right.items()}
 ax = plots.plot_estimates(estimates, language=LANGUAGE)
 differences = {m: metrics.paired_difference(np.stack(right["logistic"]), np.stack(right[m])) for m in SETTINGS}
 for method in list(SETTINGS)[1:]:
