@@ -39,7 +39,7 @@ DRAWINGS = 1920  # drawings with breeds and boxes
 BREED_LABELS = 20  # labelled drawings of each breed
 ROUNDS = 150  # at most so many rounds of training, of 20 steps each
 PATIENCE = 20  # rounds without a lower validation loss
-LONG_ROUNDS = 200  # rounds without any rule that stops
+LONG_ROUNDS = 300  # rounds without any rule that stops
 DRAWS = 5  # how often other cats and dogs are labelled
 
 # %%
@@ -941,14 +941,14 @@ def train_on(head, x, y, rounds):
 # %% [markdown] lang="en"
 # The mend is one number. **[Temperature scaling](../../docs/glossary.md#temperature-scaling)** divides all logits $z$
 # by a temperature $T$ before the softmax: $p = \mathrm{softmax}(z / T)$. Above 1 it makes probabilities flatter, below
-# 1 sharper. We choose the $T$ with the lowest cross-entropy on val. That is a training with a single parameter, $\log
-# T$, so that $T$ stays above 0.
+# 1 sharper. We choose the $T$ with the lowest cross-entropy on val. That is a training with one parameter. It is the
+# logarithm of $T$, so that $T$ stays above 0.
 
 # %% [markdown] lang="es"
 # El remedio es un solo número. El **[escalado de temperatura](../../docs/glosario.md#escalado-de-temperatura)** divide
 # todos los logits $z$ entre una temperatura $T$ antes de la softmax: $p = \mathrm{softmax}(z / T)$. Por encima de 1
 # aplana las probabilidades; por debajo, las hace más extremas. Elegimos la $T$ con la menor entropía cruzada en val. Es
-# un entrenamiento con un único parámetro, $\log T$, para que $T$ quede por encima de 0.
+# un entrenamiento con un solo parámetro: el logaritmo de $T$, para que $T$ quede por encima de 0.
 
 
 # %% framework="pytorch"
@@ -1050,7 +1050,8 @@ claim("temperature_mends", 100 * min(found[k]["before"] - found[k]["after"] for 
 #   stopped the training has looked at it. An ECE of zero is not to be had: even a perfectly calibrated network would
 #   show the one in brackets, with so few pictures.
 # - Trained on, it becomes *too sure*: the accuracy hardly moves, but the training loss still falls when the logits
-#   grow. The test loss pays for it. That is what Guo and others (2017) found in large networks trained for long.
+#   grow. The test loss pays for it. Guo and others (2017) saw the same in large networks on photos: the cross-entropy
+#   overfits while the accuracy does not, and the networks end too sure.
 #
 # One number mends both, and it changes no answer: the order of the classes stays. It holds for pictures of the same
 # kind; lesson 06b looks at others.
@@ -1079,8 +1080,8 @@ claim("temperature_mends", 100 * min(found[k]["before"] - found[k]["after"] for 
 #   que la regla que detuvo el entrenamiento ya la tuvo en cuenta. Un ECE de cero no existe en la práctica: con tan
 #   pocas imágenes, incluso una red perfectamente calibrada mostraría el que figura entre paréntesis.
 # - Si se sigue entrenando, se confía *demasiado*: la exactitud apenas cambia, pero la pérdida de entrenamiento aún baja
-#   cuando crecen los logits. Lo paga la pérdida en la prueba. Es lo que Guo y otros (2017) observaron en redes grandes
-#   entrenadas mucho tiempo.
+#   cuando crecen los logits. Lo paga la pérdida en la prueba. Guo y otros (2017) vieron lo mismo en redes grandes con
+#   fotos: la entropía cruzada se sobreajusta sin que lo haga la exactitud, y las redes acaban confiándose demasiado.
 #
 # Un solo número corrige las dos cosas y no cambia ninguna respuesta: el orden de las clases se conserva. Vale para
 # imágenes del mismo tipo; la lección 06b mira otras.
@@ -1301,9 +1302,10 @@ for ax, truth_box, guess_box in zip(axes.flat, boxes[shown], predicted_boxes[:6]
 # on detection, will keep the positions.)
 #
 # **mAP**, the mean average precision, is built from what you know. A detector gives several boxes a picture, each with
-# a class and a score. A box counts as found if its IoU with a true box of its class is at least, say, 0.5. Then the
-# average precision of section 4 is computed for each class over all boxes, sorted by score, and mAP is their macro
-# mean. (COCO's also averages over ten IoU thresholds from 0.5 to 0.95.) Lesson 12 will use it.
+# a class and a score. A box counts as found if its IoU with a true box of its class is at least, say, 0.5 (a second box
+# on the same animal counts as wrong). Then the average precision of section 4 is computed for each class over all
+# boxes, sorted by score, and mAP is their macro mean. (COCO's also averages over ten IoU thresholds from 0.5 to 0.95.)
+# Lesson 12 will use it.
 #
 # **Text** has its own numbers. *Perplexity* is $e$ to the power of the mean cross-entropy per word: a model with
 # perplexity 20 is as unsure as if it chose evenly among 20 words. *BLEU* counts how many runs of one to four words of a
@@ -1323,9 +1325,9 @@ for ax, truth_box, guess_box in zip(axes.flat, boxes[shown], predicted_boxes[:6]
 #
 # La **mAP** (*mean average precision*) se construye con lo que ya conoce. Un detector da varios recuadros por imagen,
 # cada uno con su clase y su puntuación. Un recuadro cuenta como encontrado si su IoU con un recuadro verdadero de su
-# clase es de al menos 0.5, por ejemplo. Entonces se calcula para cada clase la precisión media de la sección 4, con
-# todos los recuadros ordenados por puntuación, y la mAP es su promedio macro. (La de COCO promedia además diez umbrales
-# de IoU, de 0.5 a 0.95). La lección 12 la usará.
+# clase es de al menos 0.5, por ejemplo (un segundo recuadro sobre el mismo animal cuenta como error). Entonces se
+# calcula para cada clase la precisión media de la sección 4, con todos los recuadros ordenados por puntuación, y la mAP
+# es su promedio macro. (La de COCO promedia además diez umbrales de IoU, de 0.5 a 0.95). La lección 12 la usará.
 #
 # **El texto** tiene sus propios números. La *perplejidad* es $e$ elevado a la entropía cruzada media por palabra: un
 # modelo con perplejidad 20 duda como si eligiera por igual entre 20 palabras. *BLEU* cuenta cuántas secuencias de una a
