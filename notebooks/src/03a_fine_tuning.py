@@ -555,8 +555,8 @@ ax.axvline(RATE, color=plots.COLOURS[2], linestyle="--", label=words["advice"])
 ax.set(
     xscale="log", xlabel=words["rate_axis"], ylabel=words["loss_axis"], ylim=(0, 2 * max(smooth[0], num_classes**0.25))
 )
-plots.tidy(ax)
 ax.legend(frameon=False, loc="upper left")
+plots.tidy(ax)
 
 # %% [markdown] lang="en"
 # *The loss of single batches (grey, one line a draw) and smoothed (blue), while the rate grows from left to right.*
@@ -839,8 +839,8 @@ ax.plot(tried, runs.mean(1), "o-", color=plots.COLOURS[0], label=words["all"])
 ax.axhline(100 * np.mean(right["head"]), color=plots.COLOURS[1], linestyle="--", label=words["head"])
 ax.axvline(RATE, color=plots.COLOURS[2], linestyle=":", label=words["advice"])
 ax.set(xscale="log", xlabel=words["rate_axis"], ylabel=words["accuracy_axis"])
-plots.tidy(ax)
 ax.legend(frameon=False)
+plots.tidy(ax)
 claim("advice_is_near_the_best", runs.mean(1).max() - runs.mean(1)[1])
 claim("hundred_times_destroys", -100 * found["hundred_times"].value)
 
