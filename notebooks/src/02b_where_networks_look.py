@@ -621,9 +621,10 @@ claim("and_its_place_matters", metrics.mean_interval(list(mosaic_lost["marked"] 
 # pictures it finds the class among others. It is one for the course's drawings and this network. It also says little
 # about *which part* of the animal counts; for that, the spots are too coarse.
 #
-# **Your turn (2).** There is a simpler map: the gradient of the score with respect to the **pixels** (*saliency*,
-# 2013). Where a small change of a pixel changes the score much, the map is bright. Write it, for images and their
-# classes: at each pixel the largest absolute gradient of its three colours. Take the score, not the probability.
+# **Your turn (2).** There is a simpler map: the gradient of the score with respect to the **pixels**
+# ([saliency](../../docs/glossary.md#saliency-map), 2013). Where a small change of a pixel changes the score much, the
+# map is bright. Write it, for images and their classes: at each pixel the largest absolute gradient of its three
+# colours. Take the score, not the probability.
 
 # %% [markdown] lang="es"
 # *En la figura: un mosaico y el mapa para cada una de sus clases. En las líneas de arriba: qué parte del mapa cae en el
@@ -634,10 +635,10 @@ claim("and_its_place_matters", metrics.mean_interval(list(mosaic_lost["marked"] 
 # Grad-CAM: en estas imágenes encuentra la clase entre otras. Vale para los dibujos del curso y para esta red. Y dice
 # poco sobre *qué parte* del animal cuenta; para eso, las manchas son demasiado gruesas.
 #
-# **Le toca a usted (2).** Hay un mapa más sencillo: el gradiente de la puntuación respecto de los **píxeles**
-# (*saliency*, 2013). Donde un pequeño cambio de un píxel cambia mucho la puntuación, el mapa brilla. Escríbalo, para
-# unas imágenes y sus clases: en cada píxel, el mayor gradiente, en valor absoluto, de sus tres colores. Tome la
-# puntuación, no la probabilidad.
+# **Le toca a usted (2).** Hay un mapa más sencillo: el gradiente de la puntuación respecto de los **píxeles** ([mapa de
+# saliencia](../../docs/glosario.md#mapa-de-saliencia), en inglés *saliency*, 2013). Donde un pequeño cambio de un píxel
+# cambia mucho la puntuación, el mapa brilla. Escríbalo, para unas imágenes y sus clases: en cada píxel, el mayor
+# gradiente, en valor absoluto, de sus tres colores. Tome la puntuación, no la probabilidad.
 
 
 # %% framework="pytorch" tags=["folded"]
@@ -797,40 +798,43 @@ for where in animals if drawn else ():
 if drawn:
     show = {where: grad_cam(model, drawings[where][:6], kinds[:6]) for where in animals}
     axes = show_maps(np.concatenate([drawings["corner"][:6]] * 2), [None] * 6 + [*show["corner"]], [], 6)
-    margin = {
-        k: np.nanmean(inside["corner", k]) - masks["corner"].mean() for k in rival_maps(pictures[:2], answers[:2])
-    }
-    claim("in_the_corner_it_follows", 100 * margin["marked"])
-    claim("in_the_corner_the_centre_fails", 100 * margin["centre"])
+    follows = {name: 100 * np.nanmean(share) for (where, name), share in inside.items() if where == "corner"}
+    claim("in_the_corner_it_follows", follows.pop("marked") - max(follows.values()))
 
 # %% [markdown] lang="en"
 # *Animals in a corner and their maps. Above: how much of a map lies inside the animal, and how many points that is more
 # than the animal's share of the picture, which a map spread evenly would have.*
 #
-# With the animal in the middle, a spot in the centre beats Grad-CAM once more. In the corner, the spot falls below
-# chance, and the map follows the animal. It does so on average; in the figure you may see maps that miss.
+# With the animal in the middle, a plain spot in the centre does as well as Grad-CAM once more. With the animal in a
+# corner, the spot has no more inside than a map spread evenly, and Grad-CAM follows the animal. It does so on average;
+# in the figure you may see maps that miss. Even random weights do a little better than nothing here: any convolution
+# answers to contrast, and there is more of it on the animal than behind it.
 #
 # ## 6. The same map from random weights?
 #
 # Adebayo and others (2018) asked: does a map depend on what the network has *learnt*? They put random numbers into its
 # layers, one after the other, from the head down. Some well-known kinds of map hardly changed, though the network knew
 # less and less: those maps showed edges of the picture, and said nothing about the network. Let us do it, with the
-# weights of the untrained twin, and compare each map with the real one by **rank correlation**: 1 if both put all
+# weights of the untrained twin, and compare each map with the real one by [**rank
+# correlation**](../../docs/glossary.md#rank-correlation): 1 if both put all
 # places in the same order, 0 if they have nothing in common.
 
 # %% [markdown] lang="es"
 # *Animales en una esquina y sus mapas. Arriba: qué parte de un mapa cae dentro del animal, y cuántos puntos más son que
 # la parte de la imagen que ocupa el animal, que es lo que tendría un mapa repartido por igual.*
 #
-# Con el animal en medio, una mancha en el centro vuelve a superar a Grad-CAM. Con el animal en la esquina, la mancha
-# queda por debajo del azar, y el mapa sigue al animal. Lo hace en promedio; en la figura verá quizá mapas que fallan.
+# Con el animal en medio, una simple mancha en el centro vuelve a valer tanto como Grad-CAM. Con el animal en una
+# esquina, la mancha no tiene dentro más que un mapa repartido por igual, y Grad-CAM sigue al animal. Lo hace en
+# promedio; en la figura verá quizá mapas que fallan. Hasta los pesos al azar superan aquí un poco a la nada: cualquier
+# convolución responde al contraste, y en el animal hay más que detrás de él.
 #
 # ## 6. ¿El mismo mapa con pesos al azar?
 #
 # Adebayo y otros (2018) preguntaron: ¿depende un mapa de lo que la red ha *aprendido*? Pusieron números al azar en sus
 # capas, una tras otra, desde la cabeza hacia abajo. Algunos tipos de mapa muy conocidos apenas cambiaron, aunque la red
 # sabía cada vez menos: esos mapas mostraban los bordes de la imagen y no decían nada de la red. Hagámoslo, con los
-# pesos de la gemela sin entrenar, y comparemos cada mapa con el verdadero mediante la **correlación de rangos**: 1 si
+# pesos de la gemela sin entrenar, y comparemos cada mapa con el verdadero mediante la [**correlación de
+# rangos**](../../docs/glosario.md#correlación-de-rangos): 1 si
 # ambos ponen todos los lugares en el mismo orden, 0 si no tienen nada en común.
 
 # %% framework="pytorch"
@@ -861,8 +865,8 @@ def with_random(parts):
 # %%
 from scipy.stats import spearmanr
 
-half = MOSAICS // 2
-some, classes = mosaics[:half], asked[:half]
+few = MOSAICS // 4
+some, classes = mosaics[:few], asked[:few]
 step = 2 * IMAGE_SIZE // 16  # compare at 16 × 16 places
 
 
@@ -873,16 +877,16 @@ def compare(heat, real):
 
 
 kinds_of_map = {"Grad-CAM": grad_cam, "saliency": saliency}
-likeness = {kind: [1.0] for kind in kinds_of_map}
-found = {kind: [100 * np.nanmean(share_inside(in_batches(partial(draw_map, model), some, classes), right_tile[:half]))]
-         for kind, draw_map in kinds_of_map.items()}  # fmt: skip
+likeness, found = ({kind: [] for kind in kinds_of_map} for _ in range(2))
 real = {kind: in_batches(partial(draw_map, model), some, classes) for kind, draw_map in kinds_of_map.items()}
-for n in range(1, len(PARTS) + 1):
+for n in range(len(PARTS) + 1):
     mixed = with_random(PARTS[:n])
     for kind, draw_map in kinds_of_map.items():
         heat = in_batches(partial(draw_map, mixed), some, classes)
         likeness[kind].append(compare(heat, real[kind]))
-        found[kind].append(100 * np.nanmean(share_inside(heat, right_tile[:half])))
+        found[kind].append(100 * np.nanmean(share_inside(heat, right_tile[:few])))
+for kind, values in likeness.items():
+    print(f"{kind:>8}:", *(f"{value:.2f}" for value in values))
 
 # %%
 stages = np.arange(len(PARTS) + 1)
@@ -897,15 +901,15 @@ for ax, label in zip(axes, ("likeness", "share")):
     plots.tidy(ax)
 axes[0].legend(frameon=False)
 claim("a_random_head_ruins_the_map", likeness["Grad-CAM"][1])
-claim("all_random_at_chance", found["Grad-CAM"][-1])
+claim("but_not_all_of_the_gradient", likeness["saliency"][1] - likeness["Grad-CAM"][1])
 
 # %% [markdown] lang="en"
 # *From left to right more and more of the network is random: first the head, then also the last stage, and so on. Left:
 # rank correlation with the real maps. Right: how much of the map lies on the right tile; dotted: chance.*
 #
 # Grad-CAM passes: with a random head alone its maps have next to nothing in common with the real ones. So they do
-# depend on what was learnt. Compare the other line: the gradient of the pixels keeps more of its order, though the
-# network knows nothing any more.
+# depend on what was learnt. The gradient of the pixels keeps part of its order, though a network with a random head no
+# longer knows any class: that part of the map shows the picture, and not the class.
 #
 # ## 7. Features in two dimensions
 #
@@ -927,8 +931,8 @@ claim("all_random_at_chance", found["Grad-CAM"][-1])
 # en el cuadro correcto; la línea de puntos es el azar.*
 #
 # Grad-CAM aprueba: basta una cabeza al azar para que sus mapas no tengan casi nada en común con los verdaderos. Así que
-# dependen de lo aprendido. Compare la otra línea: el gradiente de los píxeles conserva más de su orden, aunque la red
-# ya no sabe nada.
+# dependen de lo aprendido. El gradiente de los píxeles conserva parte de su orden, aunque una red con una cabeza al
+# azar ya no conoce ninguna clase: esa parte del mapa muestra la imagen, y no la clase.
 #
 # ## 7. Las características en dos dimensiones
 #
@@ -982,7 +986,6 @@ accuracy = float(correct.mean())
 print(words["linear_head"], percent(accuracy))
 claim("silhouette_is_low", silhouette[words["all_features"]])
 claim("yet_a_line_tells_them_apart", 100 * accuracy)
-claim("tsne_keeps_more_neighbours", 100 * (kept["t-SNE"] - kept["PCA"]))
 
 # %% [markdown] lang="en"
 # *Test images as points, by their features, drawn with PCA (left) and with t-SNE (right); up to six classes in colour.
@@ -999,12 +1002,12 @@ claim("tsne_keeps_more_neighbours", 100 * (kept["t-SNE"] - kept["PCA"]))
 # Features are a table of numbers, so any classifier for tables will do. With the same labelled pictures:
 #
 # - [**logistic regression**](../../docs/glossary.md#logistic-regression): a weighted sum for each class;
-# - a [**support vector machine**](../../docs/glossary.md#support-vector-machine) (SVM) with the **RBF kernel**
+# - a [**support vector machine**](../../docs/glossary.md#support-vector-machine) (SVM) with the **RBF [kernel](../../docs/glossary.md#kernel)**
 #   $\exp(-\gamma \lVert u - v \rVert^2)$, a likeness that fades with distance: it keeps the pictures near the border
 #   between classes, and asks them;
 # - [***k* nearest neighbours**](../../docs/glossary.md#k-nearest-neighbours) (kNN): keeps all pictures, and asks the
 #   *k* most similar ones;
-# - a small **multilayer perceptron** (MLP): 64 hidden units with ReLU, in {Framework}.
+# - a small [**multi-layer perceptron**](../../docs/glossary.md#multi-layer-perceptron) (MLP): 64 hidden units with ReLU, in {Framework}.
 #
 # Each is tried with several settings; those that do best on the held-out fifth are taken. All get the same labels, and
 # each of the `DRAWS` draws labels other pictures. Which will be best?
@@ -1027,10 +1030,10 @@ claim("tsne_keeps_more_neighbours", 100 * (kept["t-SNE"] - kept["PCA"]))
 #
 # - [**regresión logística**](../../docs/glosario.md#regresión-logística): una suma ponderada por clase;
 # - una [**máquina de vectores de soporte**](../../docs/glosario.md#máquina-de-vectores-de-soporte) (SVM) con el
-#   **kernel RBF** $\exp(-\gamma \lVert u - v \rVert^2)$, un parecido que se desvanece con la distancia: guarda las
+#   **[kernel](../../docs/glosario.md#kernel) RBF** $\exp(-\gamma \lVert u - v \rVert^2)$, un parecido que se desvanece con la distancia: guarda las
 #   imágenes próximas a la frontera entre clases y les pregunta a ellas;
-# - ***k* vecinos más cercanos** (kNN): guarda todas las imágenes y pregunta a las *k* más parecidas;
-# - un pequeño **perceptrón multicapa** (MLP): 64 unidades ocultas con ReLU, en {Framework}.
+# - [***k* vecinos más cercanos**](../../docs/glosario.md#k-vecinos-más-cercanos) (kNN): guarda todas las imágenes y pregunta a las *k* más parecidas;
+# - un pequeño [**perceptrón multicapa**](../../docs/glosario.md#perceptrón-multicapa) (MLP): 64 unidades ocultas con ReLU, en {Framework}.
 #
 # Cada uno se prueba con varios ajustes, y se toman los que mejor resultan con la quinta parte apartada. Todos reciben
 # las mismas etiquetas, y cada uno de los `DRAWS` sorteos etiqueta otras imágenes. ¿Cuál será el mejor?
