@@ -45,6 +45,11 @@ DEPTH = 8  # hidden layers of the deep networks
 
 # %%
 # %matplotlib inline
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
 import numpy as np
 
 from tlhelpers import metrics, plots
@@ -52,6 +57,7 @@ from tlhelpers.data.datasets import load_splits
 from tlhelpers.numbers import percent
 from tlhelpers.quiz import show_quiz
 
+folder = Path(tempfile.mkdtemp())
 show_quiz("11a_signals_and_normalisation/before", LANGUAGE)
 
 # %% framework="pytorch"
@@ -682,7 +688,7 @@ claim("luck_grows_with_depth_over_width", measured[-1] / np.sqrt(5 * 32 / 128))
 
 # %% [markdown] lang="es"
 # *Desviación estándar, sobre 300 redes al azar, del logaritmo de la salida al cuadrado. Con un valor de 1, en una red
-# corriente esa salida ya es 2.7 veces demasiado grande o demasiado pequeña (1.6 veces en tamaño). En gris, la fórmula.*
+# corriente esa salida ya es 2.7 veces mayor o menor de lo debido (1.6 veces en tamaño). En gris, la fórmula.*
 #
 # Por tanto, «los pesos de He mantienen viva una red a cualquier profundidad» es erróneo: solo si además se hace más
 # ancha.
@@ -691,8 +697,8 @@ claim("luck_grows_with_depth_over_width", measured[-1] / np.sqrt(5 * 32 / 128))
 #
 # En su camino de vuelta por las capas, un gradiente se multiplica una y otra vez. Por factores menores que 1 [se
 # desvanece](../../docs/glosario.md#desvanecimiento-del-gradiente); por factores mayores que 1,
-# [explota](../../docs/glosario.md#explosión-del-gradiente). La pendiente de la sigmoide $1/(1+e^{-z})$ nunca pasa de $1/4$.
-# ¿Qué queda de un gradiente tras veinte capas así?
+# [explota](../../docs/glosario.md#explosión-del-gradiente). La pendiente de la sigmoide $1/(1+e^{-z})$ nunca pasa de
+# $1/4$. ¿Qué queda de un gradiente tras veinte capas así?
 #
 # Medimos el tamaño de las salidas de cada capa y el de los gradientes que le llegan de vuelta.
 
@@ -783,9 +789,9 @@ claim("sigmoid_vanishes", decades("sigmoid"))
 # A neuron of ReLU that is negative for all images has no gradient and stays so: it is *dead*. GELU and its relatives
 # (SiLU, leaky ReLU) leave it a little slope. Transformers and newer convolutional networks use them.
 #
-# A **residual connection** adds what goes into a layer to what comes out: $x + f(x)$. Then part of the gradient goes
-# around the layer, and no factor can kill it. Networks of a hundred layers became trainable with it (He et al. 2016).
-# Our backbone is made of such blocks.
+# A [**residual connection**](../../docs/glossary.md#residual-connection) adds what goes into a layer to what comes out:
+# $x + f(x)$. Then part of the gradient goes around the layer, and no factor can kill it. Networks of a hundred layers
+# became trainable with it (He et al. 2016). Our backbone is made of such blocks.
 #
 # Does all that matter for learning? Two depths, and each network at its own best rate. Guess first: which is the best
 # activation with two hidden layers, and which with many?
@@ -807,9 +813,9 @@ claim("sigmoid_vanishes", decades("sigmoid"))
 # sus parientes (SiLU, leaky ReLU) le dejan algo de pendiente. Las usan los *transformers* y las redes convolucionales
 # más recientes.
 #
-# Una **conexión residual** (atajo) suma lo que entra en una capa a lo que sale de ella: $x + f(x)$. Así, una parte del
-# gradiente rodea la capa y ningún factor puede acabar con ella. Gracias a ella se pudieron entrenar redes de cien capas
-# (He et al. 2016). Nuestra red base está hecha de bloques así.
+# Una [**conexión residual**](../../docs/glosario.md#conexión-residual) (atajo) suma lo que entra en una capa a lo que
+# sale de ella: $x + f(x)$. Así, una parte del gradiente rodea la capa y ningún factor puede acabar con ella. Gracias a
+# ella se pudieron entrenar redes de cien capas (He et al. 2016). Nuestra red base está hecha de bloques así.
 #
 # ¿Importa todo eso para aprender? Dos profundidades, y cada red con su mejor tasa. Haga antes su apuesta: ¿cuál es la
 # mejor activación con dos capas ocultas y cuál con muchas?
@@ -1277,16 +1283,6 @@ claim("dropout_gains_with_time", 100 * metrics.paired_difference(chosen[0.0, aft
 # características de un archivo. Si entrenar varias a la vez no es más que una manera de ahorrar tiempo, debe alcanzar
 # la misma exactitud, con las mismas imágenes y la misma tasa.
 
-# %%
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
-
-folder, shown = Path(tempfile.mkdtemp()), min(5, NETWORKS)
-few = {key: array[:, :shown] for key, array in drawn.items()}
-np.savez(folder / "features.npz", **few, labels=labels["test"])
-
 # %% framework="pytorch"
 # %%writefile {folder}/one_page.py
 import sys
@@ -1356,12 +1352,14 @@ for k in range(data["x"].shape[1]):  # several draws of training images
 print(f"accuracy {np.mean(accuracies):.4f}")
 
 # %%
+few = {key: array[:, :5] for key, array in drawn.items()}
+np.savez(folder / "features.npz", **few, labels=labels["test"])
 runs = trained["batch_norm", 2]
 arguments = [folder / "features.npz", best_rate(runs), STEPS]
 command = [sys.executable, str(folder / "one_page.py"), *map(str, arguments)]
 said = subprocess.run(command, capture_output=True, text=True)
 print(said.stdout or said.stderr)
-from_lesson = runs[best_rate(runs)]["test"][:shown].mean()
+from_lesson = runs[best_rate(runs)]["test"][:5].mean()
 claim("script_agrees", 100 * abs(float(said.stdout.split()[1]) - from_lesson))
 
 # %% [markdown] lang="en"
@@ -1369,13 +1367,13 @@ claim("script_agrees", 100 * abs(float(said.stdout.split()[1]) - from_lesson))
 #
 # - Set first weights by $\sqrt{2/n}$, and know that this is right on average only: luck grows with depth over width.
 # - Measure outputs and gradients layer by layer; write a residual block and BatchNorm.
-# - Compare fairly: each network at its own best rate, many draws, an interval. BatchNorm at one rate looked like a loss,
-#   and is a gain.
+# - Compare fairly: each network at its own best rate, many draws, an interval. BatchNorm at one rate looked like a
+#   loss, and is a gain.
 # - Explain it: behind BatchNorm large weights mean small effective steps.
 #
-# Each trick mends one defect. Without the defect it changes little: standardising inputs of like size, ReLU in a shallow
-# network. All this was measured on features of the course's drawings; the size of an effect is another one on your data,
-# the way to measure it is not.
+# Each trick mends one defect. Without the defect it changes little: standardising inputs of like size, ReLU in a
+# shallow network. All this was measured on features of the course's drawings; the size of an effect is another one on
+# your data, the way to measure it is not.
 #
 # From the toolbox this lesson used `load_network` and, in PyTorch, `replace_head`, `predict` and `ImageDataset`. It
 # added nothing to it.
@@ -1407,7 +1405,8 @@ show_quiz("11a_signals_and_normalisation/after", LANGUAGE)
 # %% [markdown] lang="en"
 # ## Further reading
 #
-# - X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks", *AISTATS* 2010.
+# - X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks", *AISTATS*
+#   2010.
 # - K. He, X. Zhang, S. Ren and J. Sun, "Delving deep into rectifiers", *ICCV* 2015; and "Deep residual learning for
 #   image recognition", *CVPR* 2016.
 # - B. Hanin and M. Nica, "Products of many large random matrices and gradients in deep neural networks", 2018.
