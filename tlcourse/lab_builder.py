@@ -22,7 +22,7 @@ import yaml
 from tlcourse.black_boxes import check_black_boxes
 from tlcourse.builder import make_notebook, notebook_path
 from tlcourse.course_map import read_course
-from tlcourse.lessons import Lesson
+from tlcourse.lessons import Lesson, find_notebooks
 from tlcourse.notebook_files import write_notebook
 from tlcourse.source_cells import SourceCell, read_cells, strip_magics
 from tlcourse.variants import FRAMEWORKS, LANGUAGES
@@ -107,7 +107,7 @@ def make_notebooks(lab: Path, *, solved: bool) -> dict[Path, dict]:
     lesson = read_source(lab / "src" / f"{NAME}.py")
     definition = _read_definition(lab / DEFINITION)
     _check_tasks(lesson, definition)
-    course = read_course(lab.parent / "notebooks" / "src")
+    course = read_course(find_notebooks(lab) / "src")
     check_black_boxes(lesson, course)
     notebooks = {}
     for language in LANGUAGES:

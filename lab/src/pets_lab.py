@@ -40,7 +40,7 @@
 LANGUAGE = "en"  # of the figures and messages: "en" or "es"
 SEED = 0
 DATASET = "drawn_pets_breeds"  # or "oxford_pets_breeds": 37 breeds in photos
-BACKBONE = "mini_resnet"  # or "mobilenet", "resnet50", ...
+BACKBONE = "mini_resnet"  # or "efficientnet_lite0", "resnet50", ...
 IMAGE_SIZE = 64  # side of the images, in pixels; what the backbone was trained at
 BASELINE_EPOCHS = 5  # passes over the data from scratch
 FINE_TUNE_EPOCHS = 6
@@ -48,46 +48,36 @@ SEEDS = 3  # how often the experiment of task 6 is repeated
 
 # %%
 # %matplotlib inline
-import tempfile
-from pathlib import Path
-
 import numpy as np
 
-from tlhelpers import lab, plots
-from tlhelpers.legacy import metrics as evaluation
+from tlhelpers import lab, metrics, plots
 from tlhelpers.lab import checks
+from tlhelpers.numbers import percent
 
 # %% framework="pytorch"
-from tlhelpers.legacy.pytorch import (
-    build_classifier,
-    build_head,
-    count_parameters,
-    extract_features,
-    fit,
-    freeze,
-    load_backbone,
-    load_classifier,
-    predict_proba,
-    save_classifier,
-    set_seed,
-    unfreeze,
-)
+import copy
+
+import torch
+from torch import nn, optim
+from torch.utils.data import DataLoader, TensorDataset
+from torchvision.transforms import v2
+
+from tlhelpers.pytorch.data import ImageDataset
+from tlhelpers.pytorch.heads import count_parameters, freeze, replace_head
+from tlhelpers.pytorch.networks import load_network
+from tlhelpers.pytorch.prediction import predict
+from tlhelpers.pytorch.training import fit
+
+device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 # %% framework="tensorflow"
-from tlhelpers.legacy.tensorflow import (
-    build_classifier,
-    build_head,
-    count_parameters,
-    extract_features,
-    fit,
-    freeze,
-    load_backbone,
-    load_classifier,
-    predict_proba,
-    save_classifier,
-    set_seed,
-    unfreeze,
-)
+import keras
+import tensorflow as tf
+from keras import layers
+
+from tlhelpers.tensorflow.heads import add_head, count_parameters
+from tlhelpers.tensorflow.networks import load_network
+from tlhelpers.tensorflow.training import fit
 
 # %% [markdown] lang="en"
 # ## Task 1. Look at the data (2 points)
@@ -171,13 +161,14 @@ print({"en": "In the real data:", "es": "En los datos reales:"}[LANGUAGE], find_
 #
 # ## Task 2. A network from scratch (2 points)
 #
-# **Reminder.** Before you borrow anything, find out how far you get alone. `baseline` is a network with random weights.
-# Train **all** of it: `unfreeze(baseline, batch_norm=True)`, then
-# `baseline_history = fit(baseline, images, labels, val_images, val_labels, epochs=..., lr=...)`.
+# **Reminder.** Before you borrow anything, find out how far you get alone. `baseline` is a network with random weights and
+# a head for the breeds. Train **all** of it, with an optimizer of {Framework} and the function `fit` that lesson
+# [01](../../notebooks/en/01_cats_vs_dogs_{framework}.ipynb) built:
+# `baseline_history = fit(baseline, optimizer, batches, validation_batches, patience=..., epochs=...)`.
 #
-# `fit` also takes `weight_decay`, `schedule="cosine"`, `augment=True` (flipped and shifted copies), `seed` and
-# `progress=False`. A rate of 1e-3 is a good start, and `baseline_epochs` is enough. So that it does not take long, this
-# network sees all images at 64 pixels: `small_train` and `small_val`.
+# `batches(images, labels, ...)` in the next cell makes both kinds of batches. A rate of 1e-3 is a good start, and
+# `baseline_epochs` is enough. So that it does not take long, this network sees all images at 64 pixels: `small_train` and
+# `small_val`.
 
 # %% [markdown] lang="es"
 # *Lo que su función encuentra en sesenta imágenes que hemos estropeado a propósito. La línea anterior dice lo que
@@ -186,12 +177,13 @@ print({"en": "In the real data:", "es": "En los datos reales:"}[LANGUAGE], find_
 # ## Tarea 2. Una red desde cero (2 puntos)
 #
 # **Recuerde.** Antes de pedir nada prestado, averigüe hasta dónde se llega sin ayuda. `baseline` es una red con pesos al
-# azar. Entrénela **entera**: `unfreeze(baseline, batch_norm=True)` y después
-# `baseline_history = fit(baseline, imágenes, etiquetas, imágenes_val, etiquetas_val, epochs=..., lr=...)`.
+# azar y una cabeza para las razas. Entrénela **entera**, con un optimizador de {Framework} y la función `fit` que construyó
+# la lección [01](../../notebooks/es/01_cats_vs_dogs_{framework}.ipynb):
+# `baseline_history = fit(baseline, optimizer, lotes, lotes_de_validación, patience=..., epochs=...)`.
 #
-# `fit` admite además `weight_decay`, `schedule="cosine"`, `augment=True` (copias reflejadas y desplazadas), `seed` y
-# `progress=False`. Una tasa de aprendizaje de 1e-3 es un buen comienzo, y `baseline_epochs` épocas son suficientes. Para
-# no tardar mucho, esta red ve todas las imágenes a 64 píxeles: `small_train` y `small_val`.
+# `batches(imágenes, etiquetas, ...)`, en la celda siguiente, hace los lotes de las dos clases. Una tasa de aprendizaje de
+# 1e-3 es un buen comienzo, y `baseline_epochs` épocas son suficientes. Para no tardar mucho, esta red ve todas las imágenes
+# a 64 píxeles: `small_train` y `small_val`.
 
 # %%
 small_train, small_val, small_hidden = (
@@ -199,24 +191,71 @@ small_train, small_val, small_hidden = (
 )
 baseline_epochs = max(BASELINE_EPOCHS, 4000 // len(data.train))  # with few images, more passes
 
-# %% tags=["solution:baseline"]
-set_seed(SEED)
-untrained = load_backbone("mini_resnet", weights="random", image_size=64)
-baseline = build_classifier(untrained, data.num_classes)
+
+# %% framework="pytorch"
+def batches(images, labels, prepare, learn=False):
+    """Batches of 32 pictures; those to learn from are shuffled, and mirrored at random."""
+    transform = v2.Compose([v2.RandomHorizontalFlip(), prepare]) if learn else prepare
+    return DataLoader(ImageDataset(images, labels, transform), batch_size=32, shuffle=learn)
+
+
+def probabilities_of(model, images, prepare):
+    """Probabilities `(n, classes)` of pictures."""
+    logits = predict(model, batches(images, np.zeros(len(images)), prepare))
+    return torch.from_numpy(logits).softmax(1).numpy()
+
+
+# %% framework="tensorflow"
+def batches(images, labels, learn=False):
+    """Batches of 32 pictures (or rows of features); those to learn from are shuffled."""
+    pairs = tf.data.Dataset.from_tensor_slices((images, labels))
+    return (pairs.shuffle(len(images)) if learn else pairs).batch(32)
+
+
+def probabilities_of(model, images, prepare=None):
+    """Probabilities `(n, classes)` of pictures; the model prepares them itself."""
+    return tf.nn.softmax(model.predict(images, verbose=0)).numpy()
+
+
+# %% framework="pytorch" tags=["solution:baseline"]
+torch.manual_seed(SEED)
+baseline, prepare_small = load_network("mini_resnet", pretrained=False)
+replace_head(baseline, data.num_classes)
+baseline.to(device, memory_format=torch.channels_last)
 ### BEGIN SOLUTION
-unfreeze(baseline, batch_norm=True)
+optimizer = optim.AdamW(baseline.parameters(), lr=1e-3, weight_decay=1e-2)
 baseline_history = fit(
-    baseline, small_train, data.train.labels, small_val, data.val.labels, epochs=baseline_epochs, lr=1e-3,
-    weight_decay=1e-2, schedule="cosine", augment=True, seed=SEED, progress=False,
-)  # fmt: skip
+    baseline,
+    optimizer,
+    batches(small_train, data.train.labels, prepare_small, learn=True),
+    batches(small_val, data.val.labels, prepare_small),
+    patience=baseline_epochs,
+    epochs=baseline_epochs,
+)
+### END SOLUTION
+
+# %% framework="tensorflow" tags=["solution:baseline"]
+keras.utils.set_random_seed(SEED)
+untrained, prepare_small = load_network("mini_resnet", 64, pretrained=False, include_top=False, pooling="avg")
+baseline = add_head(untrained, prepare_small, data.num_classes, augment=layers.RandomFlip("horizontal"))
+### BEGIN SOLUTION
+optimizer = keras.optimizers.AdamW(1e-3, weight_decay=1e-2)
+baseline_history = fit(
+    baseline,
+    optimizer,
+    batches(small_train, data.train.labels, learn=True),
+    batches(small_val, data.val.labels),
+    patience=baseline_epochs,
+    epochs=baseline_epochs,
+)
 ### END SOLUTION
 
 # %% tags=["check:baseline"]
-checks.check_baseline(data, baseline_history, predict_proba(baseline, small_val))
-path = lab.submit(data, lab.best_three(predict_proba(baseline, small_hidden)), task="baseline")
+checks.check_baseline(data, baseline_history, probabilities_of(baseline, small_val, prepare_small))
+path = lab.submit(data, lab.best_three(probabilities_of(baseline, small_hidden, prepare_small)), task="baseline")
 
 # %%
-axes = plots.plot_history(baseline_history, language=LANGUAGE)
+axes = plots.plot_training(baseline_history, language=LANGUAGE)
 
 # %% [markdown] lang="en"
 # *The network from scratch. Is it still getting better at the end?*
@@ -226,10 +265,10 @@ axes = plots.plot_history(baseline_history, language=LANGUAGE)
 # **Reminder.** A pretrained backbone turns each picture into a row of numbers, its **features**. They do not change
 # while the backbone is frozen, so compute them once, and train only a **head** on them:
 #
-# 1. `train_features` and `val_features` with `extract_features(backbone, images)`;
-# 2. `head = build_head(backbone.feature_size, data.num_classes)`, trained with `fit(head, train_features, ...)`. A head
-#    is small: take a rate of 3e-3, up to 60 epochs, and `patience=10`;
-# 3. `classifier = build_classifier(backbone, head=head)`, and `freeze(classifier)`.
+# 1. `train_features` and `val_features`, with `features_of(images)` of the next cell;
+# 2. `head`, one linear layer of {Framework} from the features to the breeds, trained with `fit` on the features. A head is
+#    small: take a rate of 3e-3, up to 60 epochs, and `patience=10`;
+# 3. `classifier`, which takes pictures: backbone and head in one model of {Framework}, the backbone **frozen**.
 
 # %% [markdown] lang="es"
 # *La red entrenada desde cero. ¿Sigue mejorando al final?*
@@ -239,30 +278,64 @@ axes = plots.plot_history(baseline_history, language=LANGUAGE)
 # **Recuerde.** Una red base preentrenada convierte cada imagen en una fila de números, sus **características**. No
 # cambian mientras la red está congelada, así que calcúlelas una sola vez y entrene sobre ellas solo una **cabeza**:
 #
-# 1. `train_features` y `val_features`, con `extract_features(backbone, imágenes)`;
-# 2. `head = build_head(backbone.feature_size, data.num_classes)`, entrenada con `fit(head, train_features, ...)`. Una
-#    cabeza es pequeña: use una tasa de 3e-3, hasta 60 épocas y `patience=10`;
-# 3. `classifier = build_classifier(backbone, head=head)` y `freeze(classifier)`.
+# 1. `train_features` y `val_features`, con `features_of(imágenes)`, de la celda siguiente;
+# 2. `head`, una capa lineal de {Framework} de las características a las razas, entrenada con `fit` sobre las características.
+#    Una cabeza es pequeña: use una tasa de 3e-3, hasta 60 épocas y `patience=10`;
+# 3. `classifier`, que recibe imágenes: red base y cabeza en un solo modelo de {Framework}, con la red base **congelada**.
 
-# %% tags=["solution:features"]
-backbone = load_backbone(BACKBONE, image_size=data.image_size)
-set_seed(SEED)
+# %% framework="pytorch"
+backbone, prepare = load_network(BACKBONE)
+replace_head(backbone, 0)  # without its old head it gives features
+backbone.to(device, memory_format=torch.channels_last)
+
+
+def features_of(images):
+    """Features `(n, features)` of pictures."""
+    return predict(backbone, batches(images, np.zeros(len(images)), prepare))
+
+
+feature_size = features_of(data.train.images[:1]).shape[1]
+
+# %% framework="tensorflow"
+backbone, prepare = load_network(BACKBONE, data.image_size, include_top=False, pooling="avg")
+
+
+def features_of(images):
+    """Features `(n, features)` of pictures."""
+    return backbone.predict(prepare(images.astype("float32")), batch_size=32, verbose=0)
+
+
+feature_size = backbone.output_shape[1]
+
+# %% framework="pytorch" tags=["solution:features"]
+torch.manual_seed(SEED)
 ### BEGIN SOLUTION
-train_features = extract_features(backbone, data.train.images, progress=False)
-val_features = extract_features(backbone, data.val.images, progress=False)
-head = build_head(backbone.feature_size, data.num_classes)
-fit(
-    head, train_features, data.train.labels, val_features, data.val.labels,
-    epochs=60, lr=3e-3, weight_decay=1e-2, patience=10, seed=SEED, progress=False,
-)  # fmt: skip
-classifier = build_classifier(backbone, head=head)
-freeze(classifier)
+train_features, val_features = features_of(data.train.images), features_of(data.val.images)
+learn = TensorDataset(torch.from_numpy(train_features), torch.from_numpy(data.train.labels))
+check = TensorDataset(torch.from_numpy(val_features), torch.from_numpy(data.val.labels))
+head = nn.Linear(feature_size, data.num_classes).to(device)
+optimizer = optim.AdamW(head.parameters(), lr=3e-3, weight_decay=1e-2)
+fit(head, optimizer, DataLoader(learn, 32, shuffle=True), DataLoader(check, 256), patience=10, epochs=60)
+classifier = nn.Sequential(backbone, head)
+freeze(backbone)
+### END SOLUTION
+
+# %% framework="tensorflow" tags=["solution:features"]
+keras.utils.set_random_seed(SEED)
+### BEGIN SOLUTION
+train_features, val_features = features_of(data.train.images), features_of(data.val.images)
+head = keras.Sequential([keras.Input((feature_size,)), layers.Dense(data.num_classes)])
+learn, check = batches(train_features, data.train.labels, learn=True), batches(val_features, data.val.labels)
+fit(head, keras.optimizers.AdamW(3e-3, weight_decay=1e-2), learn, check, patience=10, epochs=60)
+backbone.trainable = False
+classifier = add_head(backbone, prepare, data.num_classes)
+classifier.layers[-1].set_weights(head.layers[-1].get_weights())
 ### END SOLUTION
 
 # %% tags=["check:features"]
-frozen_val = predict_proba(classifier, data.val.images)
-checks.check_features(data, train_features, backbone.feature_size, count_parameters(classifier), frozen_val)
-path = lab.submit(data, lab.best_three(predict_proba(classifier, data.hidden.images)), task="features")
+frozen_val = probabilities_of(classifier, data.val.images, prepare)
+checks.check_features(data, train_features, feature_size, count_parameters(classifier), frozen_val)
+path = lab.submit(data, lab.best_three(probabilities_of(classifier, data.hidden.images, prepare)), task="features")
 
 # %% [markdown] lang="en"
 # ## Task 4. Fine-tuning (2 points, and 1 for your argument)
@@ -270,11 +343,11 @@ path = lab.submit(data, lab.best_three(predict_proba(classifier, data.hidden.ima
 # **Reminder.** Fine-tuning lets the last layers of the backbone learn too, at a rate low enough that they are corrected
 # and not overwritten. It starts from the trained head. You choose
 #
-# - the first layer that trains: `unfreeze(fine_tuned, from_layer=...)`, one of those printed below;
-# - `lr`: a tenth of what the head took, or less;
-# - `epochs` (`FINE_TUNE_EPOCHS` is enough), `schedule`, `augment`, and `batch_size`.
+# - which parts of `fine_tuned` learn, besides its head; the cell below prints their names. BatchNorm stays frozen;
+# - the rate: a tenth of what the head took, or less;
+# - how many epochs (`FINE_TUNE_EPOCHS` is enough), and whether the pictures are mirrored.
 #
-# `fine_tuned` is a copy of your classifier, saved and loaded again, so that the one of task 3 stays as it was.
+# `fine_tuned` is a copy of your classifier, so that the one of task 3 stays as it was.
 
 # %% [markdown] lang="es"
 # ## Tarea 4. Ajuste fino (2 puntos, y 1 por sus argumentos)
@@ -282,44 +355,57 @@ path = lab.submit(data, lab.best_three(predict_proba(classifier, data.hidden.ima
 # **Recuerde.** El ajuste fino deja que aprendan también las últimas capas de la red base, con una tasa tan baja que se
 # corrigen sin perder lo que saben. Parte de la cabeza ya entrenada. Usted elige
 #
-# - la primera capa que se entrena: `unfreeze(fine_tuned, from_layer=...)`, una de las que se imprimen abajo;
-# - `lr`: la décima parte de la que usó la cabeza, o menos;
-# - `epochs` (bastan `FINE_TUNE_EPOCHS`), `schedule`, `augment` y `batch_size`.
+# - qué partes de `fine_tuned` aprenden, además de su cabeza; la celda de abajo imprime sus nombres. BatchNorm sigue
+#   congelada;
+# - la tasa: la décima parte de la que usó la cabeza, o menos;
+# - cuántas épocas (bastan `FINE_TUNE_EPOCHS`) y si las imágenes se reflejan.
 #
-# `fine_tuned` es una copia de su clasificador, guardada y cargada de nuevo, para que el de la tarea 3 siga como estaba.
+# `fine_tuned` es una copia de su clasificador, para que el de la tarea 3 siga como estaba.
 
-# %%
-print(backbone.layer_names)
+# %% framework="pytorch"
+print([name for name, _ in classifier.named_parameters()][-12:])
+print("...", sum(isinstance(part, nn.BatchNorm2d) for part in backbone.modules()), "BatchNorm2d")
+
+# %% framework="tensorflow"
+print([layer.name for layer in backbone.layers][-12:])
+print("...", sum(isinstance(layer, layers.BatchNormalization) for layer in backbone.layers), "BatchNormalization")
 
 # %% framework="pytorch" tags=["solution:fine_tune"]
-saved = save_classifier(classifier, Path(tempfile.mkdtemp()) / "frozen.safetensors", data.class_names)
-fine_tuned, _ = load_classifier(saved)
+fine_tuned = copy.deepcopy(classifier)
+torch.manual_seed(SEED)
 ### BEGIN SOLUTION
-last_layers = {"mini_resnet": "stage4", "mobilenet": "blocks.4", "resnet50": "layer4"}
-unfreeze(fine_tuned, from_layer=last_layers.get(BACKBONE))
-fit(
-    fine_tuned, data.train.images, data.train.labels, data.val.images, data.val.labels, epochs=FINE_TUNE_EPOCHS,
-    lr=1e-4, batch_size=16, schedule="cosine", augment=True, seed=SEED, progress=False,
-)  # fmt: skip
+last = {"mini_resnet": ("0.layer4",), "resnet50": ("0.layer4",), "efficientnet_lite0": ("0.blocks.6", "0.conv_head")}
+for name, parameter in fine_tuned.named_parameters():
+    parameter.requires_grad = name.startswith(("1.", *last[BACKBONE]))
+for part in fine_tuned.modules():
+    if isinstance(part, nn.BatchNorm2d):
+        freeze(part)
+optimizer = optim.AdamW([p for p in fine_tuned.parameters() if p.requires_grad], lr=1e-4, weight_decay=1e-2)
+learn = batches(data.train.images, data.train.labels, prepare, learn=True)
+check = batches(data.val.images, data.val.labels, prepare)
+fit(fine_tuned, optimizer, learn, check, patience=FINE_TUNE_EPOCHS, epochs=FINE_TUNE_EPOCHS)
 ### END SOLUTION
 
 # %% framework="tensorflow" tags=["solution:fine_tune"]
-saved = save_classifier(classifier, Path(tempfile.mkdtemp()) / "frozen.safetensors", data.class_names)
-fine_tuned, _ = load_classifier(saved)
+base, _ = load_network(BACKBONE, data.image_size, include_top=False, pooling="avg")
+fine_tuned = add_head(base, prepare, data.num_classes, augment=layers.RandomFlip("horizontal"))
+fine_tuned.layers[-1].set_weights(classifier.layers[-1].get_weights())
+keras.utils.set_random_seed(SEED)
 ### BEGIN SOLUTION
-last_layers = {"mini_resnet": "stage4", "mobilenet": "conv_dw_12", "resnet50": "conv5_block1_1_conv"}
-unfreeze(fine_tuned, from_layer=last_layers.get(BACKBONE))
-fit(
-    fine_tuned, data.train.images, data.train.labels, data.val.images, data.val.labels, epochs=FINE_TUNE_EPOCHS,
-    lr=1e-4, batch_size=16, schedule="cosine", augment=True, seed=SEED, progress=False,
-)  # fmt: skip
+last = {"mini_resnet": "layer4", "resnet50": "conv5", "efficientnet_lite0": ("blocks.6", "conv_head")}
+base.trainable = True
+for layer in base.layers:
+    layer.trainable = layer.name.startswith(last[BACKBONE]) and not isinstance(layer, layers.BatchNormalization)
+learn, check = batches(data.train.images, data.train.labels, learn=True), batches(data.val.images, data.val.labels)
+optimizer = keras.optimizers.AdamW(1e-4, weight_decay=1e-2)
+fit(fine_tuned, optimizer, learn, check, patience=FINE_TUNE_EPOCHS, epochs=FINE_TUNE_EPOCHS)
 ### END SOLUTION
 
 # %% tags=["check:fine_tune"]
-tuned_val = predict_proba(fine_tuned, data.val.images)
-head_size = (backbone.feature_size + 1) * data.num_classes
+tuned_val = probabilities_of(fine_tuned, data.val.images, prepare)
+head_size = (feature_size + 1) * data.num_classes
 checks.check_fine_tune(data, head_size, count_parameters(fine_tuned), frozen_val, tuned_val)
-path = lab.submit(data, lab.best_three(predict_proba(fine_tuned, data.hidden.images)), task="fine_tune")
+path = lab.submit(data, lab.best_three(probabilities_of(fine_tuned, data.hidden.images, prepare)), task="fine_tune")
 
 # %% [markdown] lang="en" tags=["by_hand:choices"]
 # **Your choices, argued (1 point, read by a person).** Which layers, which rate, how many epochs, and why? What did you
@@ -327,8 +413,8 @@ path = lab.submit(data, lab.best_three(predict_proba(fine_tuned, data.hidden.ima
 #
 # ### BEGIN SOLUTION
 # For instance: only the last stage trains. Few labelled pictures cannot set millions of weights, and the early layers
-# hold edges and textures that serve here too. The rate is a thirtieth of the head's, with a cosine to zero, so that the
-# first steps do not overwrite what was learnt; flips and shifts make the few pictures more varied. A good answer also
+# hold edges and textures that serve here too. The rate is a thirtieth of the head's, so that the first steps do not
+# overwrite what was learnt; mirror images make the few pictures more varied. A good answer also
 # names two rates, or two choices of layers, that were compared, and the validation accuracy of each.
 # ### END SOLUTION
 
@@ -338,9 +424,8 @@ path = lab.submit(data, lab.best_three(predict_proba(fine_tuned, data.hidden.ima
 #
 # ### BEGIN SOLUTION
 # Por ejemplo: solo se entrena la última etapa. Con pocas imágenes etiquetadas no se pueden fijar millones de pesos, y
-# las primeras capas contienen bordes y texturas que aquí también sirven. La tasa es treinta veces menor que la de la cabeza
-# y baja hasta cero siguiendo un coseno, para que los primeros pasos no borren lo aprendido; los reflejos y
-# desplazamientos dan variedad a las pocas imágenes. Una buena respuesta cita además dos tasas, o dos elecciones de
+# las primeras capas contienen bordes y texturas que aquí también sirven. La tasa es treinta veces menor que la de la cabeza,
+# para que los primeros pasos no borren lo aprendido; los reflejos dan variedad a las pocas imágenes. Una buena respuesta cita además dos tasas, o dos elecciones de
 # capas, que se hayan comparado, con la exactitud de validación de cada una.
 # ### END SOLUTION
 
@@ -405,7 +490,7 @@ checks.check_macro(data, macro_accuracy)
 # %% [markdown] lang="es"
 # **Las razas que más se confunden.** `most_confused(labels, predicted, num_classes)` devuelve tres números: la clase
 # verdadera, la respuesta errónea que más se le da y cuántas veces. (Cuente todos los pares en una matriz de confusión,
-# con las verdaderas en filas y las respuestas en columnas; ponga a 0 la diagonal; busque el valor más alto.)
+# con las verdaderas en filas y las respuestas en columnas; ponga a 0 la diagonal; busque el valor más alto).
 
 
 # %% tags=["solution:confused"]
@@ -463,9 +548,9 @@ checks.check_interval(data, accuracy_interval)
 # %%
 labels, predicted = data.val.labels, tuned_val.argmax(1)
 low, high = accuracy_interval(int((predicted == labels).sum()), len(labels))
-print(f"top-1  {top_k_accuracy(labels, tuned_val, 1):6.1%}  ({low:.1%} – {high:.1%})")
-print(f"macro  {macro_accuracy(labels, predicted, data.num_classes):6.1%}")
-print(f"top-3  {top_k_accuracy(labels, tuned_val, 3):6.1%}")
+print(f"top-1  {percent(top_k_accuracy(labels, tuned_val, 1)):>7}  ({percent(low)} – {percent(high)})")
+print(f"macro  {percent(macro_accuracy(labels, predicted, data.num_classes)):>7}")
+print(f"top-3  {percent(top_k_accuracy(labels, tuned_val, 3)):>7}")
 true, answer, count = most_confused(labels, predicted, data.num_classes)
 print(f"{data.class_names[true]} → {data.class_names[answer]}: {count}")
 
@@ -501,11 +586,8 @@ ax.tick_params(axis="x", rotation=90)
 #
 # Complete las dos cabezas y la pérdida. Las dos cabezas dan logits.
 
+
 # %% framework="pytorch" tags=["solution:two_heads"]
-import torch
-from torch import nn
-
-
 class TwoHeads(nn.Module):
     def __init__(self, feature_size, num_breeds):
         super().__init__()
@@ -529,19 +611,16 @@ def joint_loss(breeds, breed_logits, species, species_logits, species_weight):
 
 
 # %% framework="tensorflow" tags=["solution:two_heads"]
-import keras
-import tensorflow as tf
-
 cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 def build_two_heads(feature_size, num_breeds):
     features = keras.Input((feature_size,))
-    shared = keras.layers.Dense(128, activation="relu")(features)
-    shared = keras.layers.Dropout(0.3)(shared)
+    shared = layers.Dense(128, activation="relu")(features)
+    shared = layers.Dropout(0.3)(shared)
     ### BEGIN SOLUTION
-    breed = keras.layers.Dense(num_breeds)(shared)
-    species = keras.layers.Dense(2)(shared)
+    breed = layers.Dense(num_breeds)(shared)
+    species = layers.Dense(2)(shared)
     ### END SOLUTION
     return keras.Model(features, [breed, species])
 
@@ -572,7 +651,7 @@ def standardise(features):
 
 # %% framework="pytorch"
 def train_two_heads(species_weight, seed, epochs=40):
-    set_seed(seed)
+    torch.manual_seed(seed)
     x = torch.from_numpy(standardise(train_features))
     breeds, species = torch.from_numpy(data.train.labels), torch.from_numpy(train_species)
     model = TwoHeads(x.shape[1], data.num_classes)
@@ -594,7 +673,7 @@ def two_answers(model, features):
 
 # %% framework="tensorflow"
 def train_two_heads(species_weight, seed, epochs=40):
-    set_seed(seed)
+    keras.utils.set_random_seed(seed)
     model = build_two_heads(train_features.shape[1], data.num_classes)
     optimizer = keras.optimizers.AdamW(3e-3, weight_decay=1e-2)
     batches = tf.data.Dataset.from_tensor_slices((standardise(train_features), data.train.labels, train_species))
@@ -623,7 +702,7 @@ val_breeds, val_species = two_answers(together, val_features)
 
 # %% tags=["check:two_heads"]
 checks.check_two_heads(data, val_breeds, val_species)
-hidden_features = extract_features(backbone, data.hidden.images, progress=False)
+hidden_features = features_of(data.hidden.images)
 hidden_breeds, hidden_species = two_answers(together, hidden_features)
 path = lab.submit(data, lab.best_three(hidden_breeds), hidden_species.argmax(1), task="two_heads")
 
@@ -643,8 +722,8 @@ def breeds_right(species_weight):
 
 
 alone, both = breeds_right(0.0), breeds_right(1.0)
-print(f"{alone.mean():.1%} → {both.mean():.1%}")
-print(evaluation.describe_difference(evaluation.paired_difference(alone, both), LANGUAGE))
+print(f"{percent(alone.mean())} → {percent(both.mean())}")
+print(metrics.describe_difference(metrics.paired_difference(alone, both), LANGUAGE))
 
 # %% [markdown] lang="en" tags=["by_hand:two_heads_answer"]
 # **Does the second task help? (1 point, read by a person)** Say what the numbers above allow you to say, and no more.
@@ -707,8 +786,8 @@ print("{:>10} {:>12} {:>16}".format(*words))
 for threshold in (0.0, 0.5, 0.7, 0.9, 0.99):
     answers = name_or_nothing(tuned_val, data.class_names, threshold)
     given = np.array([answer is not None for answer in answers])
-    right = f"{np.mean(predicted[given] == labels[given]):.1%}" if given.any() else "–"
-    print(f"{threshold:10.2f} {given.mean():12.1%} {right:>16}")
+    right = percent(np.mean(predicted[given] == labels[given])) if given.any() else "–"
+    print(f"{threshold:10.2f} {percent(given.mean()):>12} {right:>16}")
 
 # %% [markdown] lang="en"
 # *Validation images: the higher the threshold, the fewer answers. Are more of them right?*
@@ -730,9 +809,9 @@ THRESHOLD = 0.7
 
 
 def show_answer(image):
-    probabilities = predict_proba(fine_tuned, image[None])
+    probabilities = probabilities_of(fine_tuned, image[None], prepare)
     best = lab.best_three(probabilities)[0]
-    title = "\n".join(f"{data.class_names[k]} {probabilities[0, k]:.0%}" for k in best)
+    title = "\n".join(f"{data.class_names[k]} {percent(probabilities[0, k], 0)}" for k in best)
     print(name_or_nothing(probabilities, data.class_names, THRESHOLD)[0])
     plots.plt.show(plots.show_images(image[None], [title], side=2.2)[0, 0].figure)
 
@@ -769,7 +848,7 @@ ask_for_photo(lambda photo: show_answer(prepare_photo(photo, data.image_size)), 
 # `(n, number of breeds)`, in any way you like. Some ideas:
 #
 # - the labels of the validation images have done their work: learn from **both** parts now;
-# - logistic regression on features, `evaluation.linear_probe(features, labels, hidden_features)`, may beat a head
+# - logistic regression on features, `metrics.linear_probe(features, labels, hidden_features)`, may beat a head
 #   that was trained in steps;
 # - an image and its mirror image, `images[:, :, ::-1]`, have the same breed: learn from both, and average what they say;
 # - average the probabilities of two models that err in different ways.
@@ -783,7 +862,7 @@ ask_for_photo(lambda photo: show_answer(prepare_photo(photo, data.image_size)), 
 # `(n, número de razas)`, como usted prefiera. Algunas ideas:
 #
 # - las etiquetas de validación ya han cumplido su función: aprenda ahora de **ambas** partes;
-# - la regresión logística sobre las características, `evaluation.linear_probe(características, etiquetas,
+# - la regresión logística sobre las características, `metrics.linear_probe(características, etiquetas,
 #   características_ocultas)`, puede superar a una cabeza entrenada paso a paso;
 # - una imagen y su reflejo, `images[:, :, ::-1]`, son de la misma raza: aprenda de los dos y promedie lo que dicen;
 # - promedie las probabilidades de dos modelos que se equivoquen de manera distinta.
@@ -797,11 +876,11 @@ all_labels = np.concatenate([data.train.labels, data.val.labels])
 
 
 def both_sides(images):
-    return [extract_features(backbone, side, progress=False) for side in (images, images[:, :, ::-1])]
+    return [features_of(side) for side in (images, images[:, :, ::-1])]
 
 
 learnt, asked = np.concatenate(both_sides(all_images)), np.concatenate(both_sides(data.hidden.images))
-probe = evaluation.linear_probe(learnt, np.tile(all_labels, 2), asked, strength=0.01)
+probe = metrics.linear_probe(learnt, np.tile(all_labels, 2), asked, strength=0.01)
 final_probabilities = (probe[: len(data.hidden)] + probe[len(data.hidden) :]) / 2  # the image and its mirror image
 ### END SOLUTION
 
@@ -829,8 +908,8 @@ checks.check_submission(data, path)
 # - E. B. Wilson, "Probable inference, the law of succession, and statistical inference", *JASA* 22, 1927: the interval.
 
 # %% [markdown] lang="es"
-# **Extra: superar el listón.** Por dos puntos más, la primera raza debe ser correcta en el 97 % de las mascotas dibujadas
-# o en el 78 % de las fotos. Cambie la tarea 8 como quiera; la clasificación muestra hasta dónde han llegado los demás.
+# **Extra: superar la marca.** Por dos puntos más, la primera raza debe ser correcta en el 97 % de las mascotas dibujadas
+# o en el 78 % de las fotos. Cambie la tarea 8 como quiera; la tabla de posiciones muestra hasta dónde han llegado los demás.
 #
 # ## Qué hemos aprendido
 #

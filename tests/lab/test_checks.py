@@ -5,8 +5,6 @@ import pytest
 
 from tlhelpers.lab import checks
 from tlhelpers.lab import data as lab_data
-from tlhelpers.legacy.classifiers import ParameterCount
-from tlhelpers.legacy.training import History
 
 
 @pytest.fixture(params=["en", "es"])
@@ -55,12 +53,12 @@ def test_defects(data):
     told(data, "of one colour", "un solo color", checks.check_defects, lambda x: find(x, plain=False))
     told(data, "copy of image 2", "copia de la imagen 2", checks.check_defects, lambda x: find(x, copies=False))
     told(data, "keep the first", "conserve la primera", checks.check_defects, lambda x: find(x, both=True))
-    told(data, "left out: [0]", "sanas: [0]", checks.check_defects, lambda x: [0, *find(x)])
+    told(data, "left out: [0]", "sin defectos: [0]", checks.check_defects, lambda x: [0, *find(x)])
     told(data, "it is no copy", "no es una copia", checks.check_defects, lambda x: [5, *find(x)])
 
 
 def test_probabilities_of_the_wrong_kind(data):
-    history, n = History(loss=[2.0, 1.0]), data.num_classes
+    history, n = {"loss": [2.0, 1.0]}, data.num_classes
     good = probabilities(data.val.labels, n, 0.7)
     checks.check_baseline(data, history, good)
     for wrong, en, es in (
@@ -75,18 +73,19 @@ def test_probabilities_of_the_wrong_kind(data):
 
 def test_a_baseline_that_learnt_nothing(data, capsys):
     good = probabilities(data.val.labels, data.num_classes, 0.7)
-    told(data, "what guessing gives", "respondiendo al azar", checks.check_baseline, History(loss=[2.8, 2.77]), good)
-    checks.check_baseline(data, History(loss=[2.0]), probabilities(data.val.labels, data.num_classes, 0.0))
+    told(data, "what guessing gives", "respondiendo al azar", checks.check_baseline, {"loss": [2.8, 2.77]}, good)
+    checks.check_baseline(data, {"loss": [2.0]}, probabilities(data.val.labels, data.num_classes, 0.0))
     assert {"en": "Note:", "es": "Nota:"}[data.language] in capsys.readouterr().out
 
 
 def test_features(data):
     features, head = np.zeros((len(data.train), 8)), 9 * data.num_classes
-    good, frozen = probabilities(data.val.labels, data.num_classes, 0.9), ParameterCount(head, 1000)
+    good, frozen = probabilities(data.val.labels, data.num_classes, 0.9), {"trainable": head, "frozen": 1000}
     checks.check_features(data, features, 8, frozen, good)
     told(data, "a row an image", "una fila por imagen", checks.check_features, features[1:], 8, frozen, good)
-    loose = ParameterCount(head + 1000, 0)
-    told(data, "call freeze(classifier)", "llame a freeze(classifier)", checks.check_features, features, 8, loose, good)
+    loose = {"trainable": head + 1000, "frozen": 0}
+    says = ("its weights must not learn", "sus pesos no deben aprender")
+    told(data, *says, checks.check_features, features, 8, loose, good)
     chance = probabilities(data.val.labels, data.num_classes, 0.0)
     told(data, "no better than guessing", "no es mejor que el azar", checks.check_features, features, 8, frozen, chance)
 
@@ -94,10 +93,10 @@ def test_features(data):
 def test_fine_tuning(data):
     good = probabilities(data.val.labels, data.num_classes, 0.9)
     worse = probabilities(data.val.labels, data.num_classes, 0.5)
-    checks.check_fine_tune(data, 100, ParameterCount(500, 500), good, good)
-    frozen = ParameterCount(100, 900)
+    checks.check_fine_tune(data, 100, {"trainable": 500, "frozen": 500}, good, good)
+    frozen = {"trainable": 100, "frozen": 900}
     told(data, "not fine-tuning yet", "todavía no es", checks.check_fine_tune, 100, frozen, good, good)
-    counts = ParameterCount(500, 500)
+    counts = {"trainable": 500, "frozen": 500}
     told(data, "forgetting", "olvidando", checks.check_fine_tune, 100, counts, good, worse)
 
 

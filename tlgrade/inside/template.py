@@ -19,8 +19,8 @@ from kernel import run_kernel, take_orders
 
 ALWAYS = ("ipykernel.kernelapp", "ipykernel.ipkernel", "numpy", "matplotlib", "matplotlib_inline.backend_inline")
 FRAMEWORKS = {
-    "pytorch": ("torch", "tlhelpers.legacy.pytorch"),
-    "tensorflow": ("tensorflow", "keras", "tlhelpers.legacy.tensorflow"),
+    "pytorch": ("torch", "torchvision.transforms.v2", "tlhelpers.pytorch.networks", "tlhelpers.pytorch.training"),
+    "tensorflow": ("tensorflow", "keras", "tlhelpers.tensorflow.networks", "tlhelpers.tensorflow.training"),
     "neutral": (),
 }
 # Some of these may be missing; a notebook that needs one says so itself.

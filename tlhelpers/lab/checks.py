@@ -24,8 +24,7 @@ from tlhelpers.lab.answers import (
 )
 from tlhelpers.lab.data import LabData
 from tlhelpers.lab.predictions import PredictionsError, find_problems, parse_predictions
-from tlhelpers.legacy.classifiers import ParameterCount
-from tlhelpers.legacy.training import History
+from tlhelpers.numbers import percent, thousands
 
 __all__ = ["CheckFailedError"]
 
@@ -69,7 +68,7 @@ def check_defects(data: LabData, find_defects: Callable) -> None:
         (5 in found, "image 5 is like image 3 but for one value: it is no copy",
          "la imagen 5 difiere de la 3 en un valor: no es una copia"),
         (bool(found - {1, 2, 4, 5}), f"sound images were left out: {sorted(found - {1, 2, 4, 5})}",
-         f"se han descartado imágenes sanas: {sorted(found - {1, 2, 4, 5})}"),
+         f"se han descartado imágenes sin defectos: {sorted(found - {1, 2, 4, 5})}"),
     )  # fmt: skip
     for happened, en, es in wrong:
         if happened:
@@ -77,16 +76,16 @@ def check_defects(data: LabData, find_defects: Callable) -> None:
     say(data, "both kinds of defects are found", "se encuentran los dos tipos de defectos")
 
 
-def check_baseline(data: LabData, history: History, probabilities: np.ndarray) -> None:
+def check_baseline(data: LabData, history: dict[str, list[float]], probabilities: np.ndarray) -> None:
     """Task 2: has the network from scratch learnt anything?"""
     value = val_accuracy(data, probabilities)
-    if min(history.loss) > 0.98 * np.log(data.num_classes):
+    if min(history["loss"]) > 0.98 * np.log(data.num_classes):
         fail(
             data,
-            f"The training loss stays at {min(history.loss):.2f}, which is what guessing gives "
+            f"The training loss stays at {min(history['loss']):.2f}, which is what guessing gives "
             f"(ln {data.num_classes} = {np.log(data.num_classes):.2f}). Is all of the network unfrozen? Is the "
             "learning rate about 1e-3? Are there at least a few epochs?",
-            f"La pérdida de entrenamiento se queda en {min(history.loss):.2f}, lo mismo que respondiendo al azar "
+            f"La pérdida de entrenamiento se queda en {min(history['loss']):.2f}, lo mismo que respondiendo al azar "
             f"(ln {data.num_classes} = {np.log(data.num_classes):.2f}). ¿Está toda la red descongelada? ¿Es la tasa de "
             "aprendizaje de alrededor de 1e-3? ¿Hay al menos unas cuantas épocas?",
         )
@@ -97,11 +96,11 @@ def check_baseline(data: LabData, history: History, probabilities: np.ndarray) -
             "Nota: con las imágenes de validación no es mejor que el azar. Con muy pocas fotos por raza es normal.",
         )
         print(note)
-    say(data, f"from scratch: {value:.1%} on validation", f"desde cero: {value:.1%} en validación")
+    say(data, f"from scratch: {percent(value)} on validation", f"desde cero: {percent(value)} en validación")
 
 
 def check_features(
-    data: LabData, features: np.ndarray, feature_size: int, counts: ParameterCount, probabilities: np.ndarray
+    data: LabData, features: np.ndarray, feature_size: int, counts: dict[str, int], probabilities: np.ndarray
 ) -> None:
     """Task 3: the features' shape, the frozen backbone, and what the head reaches."""
     wanted = (len(data.train), feature_size)
@@ -109,46 +108,48 @@ def check_features(
         fail(
             data,
             f"train_features should have the shape {wanted}, a row an image, and has {np.shape(features)}. Give "
-            "extract_features all of data.train.images.",
+            "features_of all of data.train.images.",
             f"train_features debería tener la forma {wanted}, una fila por imagen, y tiene {np.shape(features)}. Pase "
-            "a extract_features todas las imágenes de data.train.images.",
+            "a features_of todas las imágenes de data.train.images.",
         )
     head = (feature_size + 1) * data.num_classes
-    if counts.trainable > head:
+    came, most = thousands(counts["trainable"]), thousands(head)
+    if counts["trainable"] > head:
         fail(
             data,
-            f"{counts.trainable:,} parameters would be trained; the head has only {head:,}. The backbone is not "
-            "frozen: call freeze(classifier).",
-            f"Se entrenarían {counts.trainable:,} parámetros y la cabeza solo tiene {head:,}. La red base no está "
-            "congelada: llame a freeze(classifier).",
+            f"{came} parameters would be trained; the head has only {most}. The backbone is not "
+            "frozen: its weights must not learn.",
+            f"Se entrenarían {came} parámetros y la cabeza solo tiene {most}. La red base no está "
+            "congelada: sus pesos no deben aprender.",
         )
     _above_chance(data, probabilities, "frozen features", "características congeladas")
 
 
 def check_fine_tune(
-    data: LabData, head_size: int, counts: ParameterCount, before: np.ndarray, probabilities: np.ndarray
+    data: LabData, head_size: int, counts: dict[str, int], before: np.ndarray, probabilities: np.ndarray
 ) -> None:
     """Task 4: something of the backbone trains, and it has not forgotten what it knew."""
-    if counts.trainable <= head_size:
+    if counts["trainable"] <= head_size:
         fail(
             data,
-            "Only the head was trained: this is not fine-tuning yet. Call unfreeze(model, from_layer=...) before fit.",
-            "Solo se ha entrenado la cabeza: todavía no es un ajuste fino. Llame a unfreeze(model, from_layer=...) "
+            "Only the head was trained: this is not fine-tuning yet. Let a part of the backbone learn before fit.",
+            "Solo se ha entrenado la cabeza: todavía no es un ajuste fino. Deje que aprenda una parte de la red base "
             "antes de fit.",
         )
     was, value = val_accuracy(data, before), val_accuracy(data, probabilities)
+    old, new = percent(was), percent(value)
     if value < was - 0.1:
         fail(
             data,
-            f"Validation accuracy fell from {was:.1%} to {value:.1%}: the backbone is forgetting. Start from the "
+            f"Validation accuracy fell from {old} to {new}: the backbone is forgetting. Start from the "
             "trained head of task 3, and try a learning rate ten times lower.",
-            f"La exactitud de validación bajó de {was:.1%} a {value:.1%}: la red está olvidando. Parta de la cabeza "
+            f"La exactitud de validación bajó de {old} a {new}: la red está olvidando. Parta de la cabeza "
             "entrenada en la tarea 3 y pruebe con una tasa de aprendizaje diez veces menor.",
         )
     say(
         data,
-        f"frozen {was:.1%}, fine-tuned {value:.1%} on validation",
-        f"congelada {was:.1%}, con ajuste fino {value:.1%} en validación",
+        f"frozen {old}, fine-tuned {new} on validation",
+        f"congelada {old}, con ajuste fino {new} en validación",
     )
 
 
@@ -207,15 +208,16 @@ def check_two_heads(data: LabData, breeds: np.ndarray, species: np.ndarray) -> N
     val_accuracy(data, breeds)
     value = val_accuracy(data, species, data.species_labels(data.val.labels), 2)
     most = np.bincount(data.species_labels(data.val.labels)).max() / len(data.val)
+    reached, always = percent(value), percent(most)
     if value <= most:
         fail(
             data,
-            f"The species head reaches {value:.1%}; always saying the more frequent species reaches {most:.1%}. Is its "
+            f"The species head reaches {reached}; always saying the more frequent species reaches {always}. Is its "
             "loss part of the sum?",
-            f"La cabeza de especie llega al {value:.1%}; decir siempre la especie más frecuente llega al {most:.1%}. "
+            f"La cabeza de especie llega al {reached}; decir siempre la especie más frecuente llega al {always}. "
             "¿Está su pérdida en la suma?",
         )
-    say(data, f"species: {value:.1%} on validation", f"especie: {value:.1%} en validación")
+    say(data, f"species: {reached} on validation", f"especie: {reached} en validación")
 
 
 def check_unsure(data: LabData, name_or_nothing: Callable) -> None:
@@ -261,12 +263,13 @@ def check_final(data: LabData, probabilities: np.ndarray) -> None:
 
 def _above_chance(data: LabData, probabilities: np.ndarray, en: str, es: str) -> None:
     value = val_accuracy(data, probabilities)
+    reached, chance = percent(value), percent(1 / data.num_classes)
     if is_chance(data, value):
         fail(
             data,
-            f"{value:.1%} on validation is no better than guessing ({1 / data.num_classes:.1%}). Do features and "
+            f"{reached} on validation is no better than guessing ({chance}). Do features and "
             "labels belong to the same images, in the same order? Is the backbone pretrained?",
-            f"Un {value:.1%} en validación no es mejor que el azar ({1 / data.num_classes:.1%}). ¿Corresponden las "
+            f"Un {reached} en validación no es mejor que el azar ({chance}). ¿Corresponden las "
             "características y las etiquetas a las mismas imágenes, en el mismo orden? ¿Está preentrenada la red?",
         )
-    say(data, f"{en}: {value:.1%} on validation", f"{es}: {value:.1%} en validación")
+    say(data, f"{en}: {reached} on validation", f"{es}: {reached} en validación")
