@@ -217,12 +217,16 @@ def right(features, labels, *tests):
     return np.split(answers == np.tile(test.labels, len(tests)), len(tests))
 
 
-def cost(line, wrong, right_way):
-    """Enters into the bill, and prints, how much more often the right way is right."""
-    bill[line] = found = metrics.paired_difference(np.stack(wrong), np.stack(right_way))
-    seen = "" if found.low > 0 or found.high < 0 else words["unseen"]
+def enter(line, found):
+    """Enters what a mistake costs, with its interval, into the bill, and prints it."""
+    bill[line], seen = found, "" if found.low > 0 or found.high < 0 else words["unseen"]
     print(f"{line:<46}{100 * found.value:+6.1f}  ({100 * found.low:+.1f} … {100 * found.high:+.1f})  {seen}")
     return found
+
+
+def cost(line, wrong, right_way):
+    """How much more often the right way is right, draw by draw and image by image."""
+    return enter(line, metrics.paired_difference(np.stack(wrong), np.stack(right_way)))
 
 
 features, test_features = [features_of(x) for x, *_ in draws], features_of(test.images)
@@ -331,7 +335,7 @@ claim("use_is_worse", 100 * np.mean(gaps))
 
 # %%
 for name, recipe in {"prepared": prepare, **recipes}.items():
-    batch = np.array(prepared(test.images[:16], recipe))
+    batch = np.asarray(prepared(test.images[:16], recipe))
     print(f"{words[name]:>22}: {batch.min():7.2f} … {batch.max():7.2f}")
 
 # %% [markdown] lang="en"
@@ -830,10 +834,10 @@ ax.legend(frameon=False)
 # trained before. **Guard:** look at the first losses. Lesson 03 says how to find a rate.
 #
 # **Not frozen.** Textbooks say that a backbone under a new head is destroyed if it is not frozen. Look at its line: a
-# number below zero means that the mistake *helped*. On these drawings that is no wonder. They are far from the photos
-# of the pretraining, so a backbone that moves has much to gain. Lesson 03 asks when that is so. One loss is certain,
-# though, and it hits someone else: the features are no longer those that were stored, published, or used by the other
-# head. **Guard:** `what_moved` after one step.
+# number below zero means that the mistake *helped*. A likely reason: these drawings are far from the photos of the
+# pretraining, so a backbone that moves has much to gain. Lesson 03 asks when that is so. One loss is certain, though,
+# and it hits someone else: the features are no longer those that were stored, published, or used by the other head.
+# **Guard:** `what_moved` after one step.
 #
 # ## 5. BatchNorm is awake
 #
@@ -855,10 +859,10 @@ ax.legend(frameon=False)
 # tasa.
 #
 # **Sin congelar.** Los libros dicen que una red base bajo una cabeza nueva queda destruida si no se congela. Mire su
-# línea: un número menor que cero significa que el error *ayudó*. Con estos dibujos no es de extrañar. Están lejos de
-# las fotos del preentrenamiento, así que una red que se mueve tiene mucho que ganar. La lección 03 pregunta cuándo
-# ocurre eso. Pero hay una pérdida segura, y la sufre otro: las características ya no son las que se guardaron, se
-# publicaron o usaba la otra cabeza. **Protección:** `what_moved`, tras un paso.
+# línea: un número menor que cero significa que el error *ayudó*. Una razón probable: estos dibujos están lejos de las
+# fotos del preentrenamiento, así que una red que se mueve tiene mucho que ganar. La lección 03 pregunta cuándo ocurre
+# eso. Pero hay una pérdida segura, y la sufre otro: las características ya no son las que se guardaron, se publicaron o
+# usaba la otra cabeza. **Protección:** `what_moved`, tras un paso.
 #
 # ## 5. BatchNorm está despierta
 #
@@ -897,11 +901,15 @@ def awake_features(network, images):
 
 
 # %% framework="tensorflow"
+@tf.function(reduce_retracing=True)  # a graph, made once for each network: quicker than layer by layer
+def call_awake(network, batch):
+    return network(batch, training=True)
+
+
 def awake_features(network, images):
     """Features of a network in training mode, in batches of 16; its statistics move along."""
-    call = tf.function(lambda batch: network(batch, training=True), reduce_retracing=True)
     pixels = prepared(images, prepare)
-    return np.concatenate([call(pixels[i : i + 16]).numpy() for i in range(0, len(pixels), 16)])
+    return np.concatenate([call_awake(network, pixels[i : i + 16]).numpy() for i in range(0, len(pixels), 16)])
 
 
 # %%
@@ -1096,8 +1104,7 @@ for seed, f, (_, y, *_) in zip(seeds, features, draws):
         chosen, fresh = variants[:, order[:100]].mean(1), variants[:, order[100:]].mean(1)
         gaps.append(chosen.max() - fresh[chosen.argmax()])
     optimism.append(np.mean(gaps))
-bill[words["chosen_by_test"]] = metrics.mean_interval(optimism)
-print(words["chosen_by_test"], bill[words["chosen_by_test"]])
+enter(words["chosen_by_test"], metrics.mean_interval(optimism))
 print(words["coins"], np.random.default_rng(SEED).binomial(100, 0.5, 200).max(), "%")
 
 # %% [markdown] lang="en"
@@ -1106,7 +1113,7 @@ print(words["coins"], np.random.default_rng(SEED).binomial(100, 0.5, 200).max(),
 # collected new test images for CIFAR-10 and ImageNet, whose old ones had been used for about ten years. The networks
 # did worse on the new ones. But their order stayed nearly the same, and the gains were even larger there. The authors
 # conclude that the loss was **not** caused by adapting to the old test; the new images were slightly harder. Those
-# tests have 10,000 and 50,000 images, though. Ours chose by 100. **Guard:** choose by `val`, then open `test` once.
+# tests have 10 000 and 50 000 images, though. Ours chose by 100. **Guard:** choose by `val`, then open `test` once.
 #
 # ## 7. Accuracy hides a minority class
 #
@@ -1124,7 +1131,7 @@ print(words["coins"], np.random.default_rng(SEED).binomial(100, 0.5, 200).max(),
 # imágenes de prueba nuevas para CIFAR-10 e ImageNet, cuyas pruebas llevaban unos diez años en uso. Las redes acertaron
 # menos con las nuevas. Pero su orden quedó casi igual, y las mejoras eran allí incluso mayores. Los autores concluyen
 # que la pérdida **no** se debe a la adaptación a la prueba antigua; las imágenes nuevas eran algo más difíciles. Ahora
-# bien, aquellas pruebas tienen 10 000 y 50 000 imágenes. La nuestra eligió con 100. **Protección:** elija con `val` y
+# bien, aquellas pruebas tienen 10 000 y 50 000 imágenes. La nuestra eligió con 100. **Protección:** elija con `val` y
 # abra `test` una sola vez.
 #
 # ## 7. La exactitud esconde una clase minoritaria
@@ -1238,7 +1245,7 @@ spread = {"five_seeds": np.std([run.mean() for run in by_seed], ddof=1), "twenty
 for name, value in spread.items():
     print(f"{words[name]:<44} {100 * value:.2f}")
 print(f"{100 * by_draw.min():.1f} … {100 * by_draw.max():.1f} %")
-bill[words["best_of_five"]] = metrics.mean_interval(by_draw.reshape(4, 5).max(1) - by_draw.mean())
+enter(words["best_of_five"], metrics.mean_interval(by_draw.reshape(4, 5).max(1) - by_draw.mean()))
 claim("draws_matter_more", spread["twenty_draws"] / spread["five_seeds"])
 
 # %% [markdown] lang="en"
@@ -1297,9 +1304,9 @@ ax.grid(axis="x", color="#DDDDDD", linewidth=0.8)
 # | better than the commonest answer, in each class | recall and precision beside the accuracy |
 # | more than luck | several draws of the images, an interval |
 #
-# The next cell writes a script with these guards, in {Framework} alone. It trains a head on the features of a folder of
-# photos. You would run it as `python guarded.py PHOTOS`; then it takes a network of {Framework}'s own, by download.
-# Here it gets a second file instead, with the lesson's backbone. The cells after it save the backbone and run it.
+# The next cells write pictures into folders, and a script with these guards in {Framework} alone. It trains a head on
+# the features of a backbone, which it takes from a file. (Lesson 01's script says how to take one of {Framework}'s
+# own.) Then they save the lesson's backbone and run the script, on the images of the first draw.
 
 # %% [markdown] lang="es"
 # *Lo que ha costado cada error, en puntos de exactitud, con su intervalo del 95 %. Círculos: exactitud perdida.
@@ -1328,10 +1335,10 @@ ax.grid(axis="x", color="#DDDDDD", linewidth=0.8)
 # | mejor que la respuesta más frecuente, en cada clase | sensibilidad y precisión junto a la exactitud |
 # | algo más que suerte | varios sorteos de las imágenes, un intervalo |
 #
-# La celda siguiente escribe un programa con estas protecciones, solo con {Framework}. Entrena una cabeza con las
-# características de una carpeta de fotos. Se ejecutaría con `python guarded.py FOTOS`; entonces toma una red de la
-# propia biblioteca, que se descarga. Aquí, en cambio, recibe un segundo archivo con la red base de la lección. Las
-# celdas siguientes guardan la red base y ejecutan el programa.
+# Las celdas siguientes escriben imágenes en carpetas y un programa con estas protecciones, solo con {Framework}.
+# Entrena una cabeza con las características de una red base que lee de un archivo. (El programa de la lección 01 muestra
+# cómo tomar una de la propia biblioteca). Después guardan la red base de la lección y ejecutan el programa con las
+# imágenes del primer sorteo.
 
 # %%
 folder = Path(tempfile.mkdtemp())
@@ -1352,44 +1359,40 @@ import torch
 from torch import nn, optim
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
-from torchvision import datasets, models
+from torchvision import datasets
 from torchvision.transforms import v2
 
-PHOTOS, *FILE = sys.argv[1:]  # PHOTOS/train/CLASS/*.png, PHOTOS/test/CLASS/*.png; the lesson's backbone
-torch.manual_seed(0)
-prepare = models.ResNet18_Weights.DEFAULT.transforms()
-if FILE:  # it takes pixels of 0 to 1, less ImageNet's mean, by its spread, as they are in size
-    network = torch.export.load(FILE[0]).module()
-    prepare = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(prepare.mean, prepare.std)])
-else:
-    network = models.resnet18(weights="DEFAULT").eval()
-    network.fc = nn.Identity()
+photos, file = Path(sys.argv[1]), sys.argv[2]  # photos/train/CLASS/*.png and photos/test/CLASS/*.png; a backbone
+hashes = [{hashlib.sha256(f.read_bytes()).digest() for f in (photos / p).rglob("*.*")} for p in ("train", "test")]
+assert not hashes[0] & hashes[1], "a picture is in both parts"
 
-hashes = {p: {hashlib.sha256(f.read_bytes()).digest() for f in Path(PHOTOS, p).rglob("*.*")} for p in ("train", "test")}
-assert not hashes["train"] & hashes["test"], "pictures in both parts"
+network = torch.export.load(file).module()  # or one of torchvision's, without its head and in eval()
+normalize = v2.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+prepare = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True), normalize])
 x, y = {}, {}
 for part in ("train", "test"):
-    photos = datasets.ImageFolder(f"{PHOTOS}/{part}", prepare)
+    data = datasets.ImageFolder(photos / part, prepare)
     with torch.no_grad():
-        batches = [(network(pixels), labels) for pixels, labels in DataLoader(photos, batch_size=32)]
-        alone = network(photos[0][0][None])
-    assert -4 < photos[0][0].min() < 0 < photos[0][0].max() < 4, "pixels are not normalised"
+        alone = network(data[0][0][None])
+        batches = [(network(pixels), labels) for pixels, labels in DataLoader(data, batch_size=32)]
     x[part], y[part] = (torch.cat(tensors) for tensors in zip(*batches))
-    assert torch.allclose(alone, x[part][:1], rtol=0.01, atol=0.01), "alone another answer: BatchNorm is awake"
+    assert -4 < data[0][0].min() < 0 < data[0][0].max() < 4, "pixels are not normalised"
+    assert torch.allclose(alone, x[part][:1], rtol=0.01, atol=0.01), "BatchNorm is awake"
 
-head = nn.Linear(x["train"].shape[1], len(photos.classes))
+torch.manual_seed(0)
+head = nn.Linear(x["train"].shape[1], len(data.classes))
 optimizer = optim.AdamW(head.parameters(), lr=0.003)
 for step in range(600):
     rows = torch.randint(len(y["train"]), (16,))
     loss = F.cross_entropy(head(x["train"][rows]), y["train"][rows])
-    assert step or 0.5 < loss.item() / math.log(len(photos.classes)) < 2, f"first loss {loss.item():.2f}"
+    assert step or 0.5 < loss.item() / math.log(len(data.classes)) < 2, f"first loss {loss.item():.2f}"
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
 right = head(x["test"]).argmax(1) == y["test"]
-commonest = y["test"].bincount().max() / len(right)
-lowest = min(right[y["test"] == k].float().mean() for k in y["test"].unique())
-print(f"accuracy {right.float().mean():.4f} commonest answer {commonest:.4f} lowest recall of a class {lowest:.4f}")
+recalls = [right[y["test"] == k].float().mean().item() for k in range(len(data.classes))]
+print(f"accuracy {right.float().mean():.4f} commonest class {y['test'].bincount().max() / len(right):.4f}")
+print(f"lowest recall {min(recalls):.4f} of {data.classes[recalls.index(min(recalls))]}")
 
 # %% framework="tensorflow"
 # %%writefile {folder}/guarded.py
@@ -1404,40 +1407,34 @@ import keras
 import numpy as np
 from keras import layers
 
-PHOTOS, *FILE = sys.argv[1:]  # PHOTOS/train/CLASS/*.png, PHOTOS/test/CLASS/*.png; the lesson's backbone
-keras.utils.set_random_seed(0)
-if FILE:  # pixels of 0 to 255 in, features out
-    network = keras.models.load_model(FILE[0], compile=False)
-else:
-    prepare = keras.applications.mobilenet_v2.preprocess_input
-    base = keras.applications.MobileNetV2(include_top=False, pooling="avg", input_shape=(224, 224, 3))
-    pixels = keras.Input((224, 224, 3))
-    network = keras.Model(pixels, base(prepare(pixels)))
-network.trainable = False  # BatchNorm sleeps too
+photos, file = Path(sys.argv[1]), sys.argv[2]  # photos/train/CLASS/*.png and photos/test/CLASS/*.png; a backbone
+hashes = [{hashlib.sha256(f.read_bytes()).digest() for f in (photos / p).rglob("*.*")} for p in ("train", "test")]
+assert not hashes[0] & hashes[1], "a picture is in both parts"
 
-hashes = {p: {hashlib.sha256(f.read_bytes()).digest() for f in Path(PHOTOS, p).rglob("*.*")} for p in ("train", "test")}
-assert not hashes["train"] & hashes["test"], "pictures in both parts"
+network = keras.models.load_model(file)  # pixels of 0 to 255 in, features out; or one of keras.applications
+network.trainable = False  # BatchNorm sleeps too
 x, y = {}, {}
 for part in ("train", "test"):
-    photos = keras.utils.image_dataset_from_directory(
-        f"{PHOTOS}/{part}", image_size=network.input_shape[1:3], batch_size=32, shuffle=False, verbose=False
+    data = keras.utils.image_dataset_from_directory(
+        photos / part, image_size=network.input_shape[1:3], batch_size=32, shuffle=False, verbose=False
     )
-    pixels = next(iter(photos))[0]
+    pixels = next(iter(data))[0]
+    x[part], y[part] = network.predict(data, verbose=0), np.concatenate([labels for _, labels in data])
     assert 1 < np.max(pixels) <= 255, "pixels are not 0 to 255"
-    x[part], y[part] = network.predict(photos, verbose=0), np.concatenate([labels for _, labels in photos])
-    alone = network(pixels[:1], training=True)
-    assert np.allclose(alone, x[part][:1], rtol=0.01, atol=0.01), "alone another answer: BatchNorm is awake"
+    assert np.allclose(network(pixels[:1], training=True), x[part][:1], rtol=0.01, atol=0.01), "BatchNorm is awake"
 
-head = keras.Sequential([keras.Input(x["train"].shape[1:]), layers.Dense(len(photos.class_names))])
+keras.utils.set_random_seed(0)
+head = keras.Sequential([keras.Input(x["train"].shape[1:]), layers.Dense(len(data.class_names))])
 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 head.compile(keras.optimizers.AdamW(0.003), loss, jit_compile=False)
 first = head.evaluate(x["train"], y["train"], verbose=0)
-assert 0.5 < first / math.log(len(photos.class_names)) < 2, f"first loss {first:.2f}"
+assert 0.5 < first / math.log(len(data.class_names)) < 2, f"first loss {first:.2f}"
 head.fit(x["train"], y["train"], batch_size=16, epochs=math.ceil(9600 / len(y["train"])), verbose=0)  # 600 steps
 right = head.predict(x["test"], verbose=0).argmax(1) == y["test"]
-commonest = np.bincount(y["test"]).max() / len(right)
-lowest = min(right[y["test"] == k].mean() for k in np.unique(y["test"]))
-print(f"accuracy {right.mean():.4f} commonest answer {commonest:.4f} lowest recall of a class {lowest:.4f}")
+recalls = [right[y["test"] == k].mean() for k in range(len(data.class_names))]
+print(f"accuracy {right.mean():.4f} commonest class {np.bincount(y['test']).max() / len(right):.4f}")
+print(f"lowest recall {min(recalls):.4f} of {data.class_names[np.argmin(recalls)]}")
+
 
 # %% framework="pytorch"
 file, example = folder / "backbone.pt2", torch.rand(2, 3, IMAGE_SIZE, IMAGE_SIZE)
