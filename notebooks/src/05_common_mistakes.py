@@ -220,7 +220,7 @@ def right(features, labels, *tests):
 def enter(line, found):
     """Enters what a mistake costs, with its interval, into the bill, and prints it."""
     bill[line], seen = found, "" if found.low > 0 or found.high < 0 else words["unseen"]
-    print(f"{line:<46}{100 * found.value:+6.1f}  ({100 * found.low:+.1f} … {100 * found.high:+.1f})  {seen}")
+    print(f"{line:<48}{100 * found.value:+6.1f}  ({100 * found.low:+.1f} … {100 * found.high:+.1f})  {seen}")
     return found
 
 
@@ -536,7 +536,7 @@ moved["fourth"] = what_moved(model, lambda: one_step(model))
 
 # %%
 print(f"{words['first_loss']} {first_loss:.2f}, ln {num_classes} = {np.log(num_classes):.2f}")
-assert 0.5 < first_loss / np.log(num_classes) < 2
+assert 0.3 < first_loss / np.log(num_classes) < 3
 for k, (name, arrays) in enumerate(moved.items(), 1):
     print(f"{k}. {words[name]:<34} {max(0, len(arrays) - 2):>3} / {body} {words['arrays_moved']}")
 claim("unfrozen_late_is_lost", len(moved["unfrozen_late"]) - 2)  # without the head's two
@@ -887,8 +887,8 @@ ax.legend(frameon=False)
 # En PyTorch el error es una línea que falta: `network.eval()` después de `model.train()`.
 
 # %% [markdown] lang="es" framework="tensorflow"
-# En Keras, `trainable = False` duerme a BatchNorm. El error es olvidarlo en un bucle de entrenamiento propio: el bucle
-# llama a la base con `training=True`, y solo entrega al optimizador los pesos de la cabeza.
+# En Keras, `trainable = False` pone a dormir a BatchNorm. El error es olvidarlo en un bucle de entrenamiento propio: el
+# bucle llama a la base con `training=True`, y solo entrega al optimizador los pesos de la cabeza.
 
 
 # %% framework="pytorch"
@@ -1100,8 +1100,8 @@ for seed, f, (_, y, *_) in zip(seeds, features, draws):
         variants.append((np.c_[test_features[:, columns], np.ones(len(test))] @ fitted).argmax(1) == test.labels)
     variants, gaps = np.stack(variants), []
     for _ in range(20):
-        order = rng.permutation(len(test))
-        chosen, fresh = variants[:, order[:100]].mean(1), variants[:, order[100:]].mean(1)
+        choosing, rest = np.split(rng.permutation(len(test)), [min(100, len(test) // 2)])
+        chosen, fresh = variants[:, choosing].mean(1), variants[:, rest].mean(1)
         gaps.append(chosen.max() - fresh[chosen.argmax()])
     optimism.append(np.mean(gaps))
 enter(words["chosen_by_test"], metrics.mean_interval(optimism))
@@ -1250,17 +1250,17 @@ claim("draws_matter_more", spread["twenty_draws"] / spread["five_seeds"])
 
 # %% [markdown] lang="en"
 # With the same seed the run repeats itself. But a fixed seed only repeats one stroke of luck, and for a linear head it
-# is the smaller one. (It counts for more where whole networks train from random weights.) Whoever reports the best of
-# several runs reports luck. **Guard:** fix seeds, draw the images several times, say which of the two your "± " means,
-# and give the interval.
+# is the smaller one. (Where whole networks train from random weights it may count for more; that we did not measure.)
+# Whoever reports the best of several runs reports luck. **Guard:** fix seeds, draw the images several times, say which
+# of the two your "±" means, and give the interval.
 #
 # ## 9. The bill
 
 # %% [markdown] lang="es"
 # Con la misma semilla, la ejecución se repite. Pero una semilla fija solo repite un golpe de suerte y, con una cabeza
-# lineal, el menor de los dos. (Pesa más cuando se entrenan redes enteras desde pesos al azar). Quien da la mejor de
-# varias ejecuciones da suerte. **Protección:** fije las semillas, sortee varias veces las imágenes, diga a cuál de los
-# dos azares se refiere su «±» y dé el intervalo.
+# lineal, el menor de los dos. (Cuando se entrenan redes enteras desde pesos al azar puede pesar más; eso no lo hemos
+# medido). Quien anuncia la mejor de varias ejecuciones anuncia suerte. **Protección:** fije las semillas, sortee varias
+# veces las imágenes, diga a cuál de los dos azares se refiere su «±» y dé el intervalo.
 #
 # ## 9. La cuenta
 
@@ -1314,8 +1314,8 @@ ax.grid(axis="x", color="#DDDDDD", linewidth=0.8)
 # coste. Si queda a la izquierda del cero, el error ayudó. Entre tantos intervalos del 95 %, alguno puede fallar por
 # azar.*
 #
-# Caros son una tasa de aprendizaje muy excesiva y todo lo que **difiere entre el entrenamiento y el uso**: los píxeles,
-# BatchNorm, una cabeza y su red base. El mismo error cometido en todas partes se perdona a menudo a medias. Algunos
+# Caros son una tasa de aprendizaje demasiado alta y todo lo que **difiere entre el entrenamiento y el uso**: los
+# píxeles, BatchNorm, una cabeza y su red base. El mismo error cometido en todas partes se perdona a menudo a medias. Algunos
 # errores famosos no cuestan aquí nada que esta prueba vea, o incluso ayudaron. Y los cuadrados son los que nadie que
 # use su modelo le perdonará: parecen un éxito.
 #
@@ -1385,7 +1385,7 @@ optimizer = optim.AdamW(head.parameters(), lr=0.003)
 for step in range(600):
     rows = torch.randint(len(y["train"]), (16,))
     loss = F.cross_entropy(head(x["train"][rows]), y["train"][rows])
-    assert step or 0.5 < loss.item() / math.log(len(data.classes)) < 2, f"first loss {loss.item():.2f}"
+    assert step or 0.3 < loss.item() / math.log(len(data.classes)) < 3, f"first loss {loss.item():.2f}"
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
@@ -1428,7 +1428,7 @@ head = keras.Sequential([keras.Input(x["train"].shape[1:]), layers.Dense(len(dat
 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 head.compile(keras.optimizers.AdamW(0.003), loss, jit_compile=False)
 first = head.evaluate(x["train"], y["train"], verbose=0)
-assert 0.5 < first / math.log(len(data.class_names)) < 2, f"first loss {first:.2f}"
+assert 0.3 < first / math.log(len(data.class_names)) < 3, f"first loss {first:.2f}"
 head.fit(x["train"], y["train"], batch_size=16, epochs=math.ceil(9600 / len(y["train"])), verbose=0)  # 600 steps
 right = head.predict(x["test"], verbose=0).argmax(1) == y["test"]
 recalls = [right[y["test"] == k].mean() for k in range(len(data.class_names))]
@@ -1457,8 +1457,8 @@ from_script = float(said_by_script.stdout.split("accuracy ")[1].split()[0])
 claim("script_agrees", 100 * abs(from_script - found["frozen"][0].mean()))
 
 # %% [markdown] lang="en"
-# A guard that never fires seems to be of no use. Copy one of the test pictures into `train` and run the script again:
-# it stops before it trains.
+# A guard that never fires seems to be of no use. Copy a picture of the test into a class of `train` (both lie in
+# `folder`), and run the last cell again: the script stops before it trains.
 #
 # ## What you can do now
 #
@@ -1473,8 +1473,8 @@ claim("script_agrees", 100 * abs(from_script - found["frozen"][0].mean()))
 # you need them.
 
 # %% [markdown] lang="es"
-# Una protección que nunca salta parece inútil. Copie una de las imágenes de prueba en `train` y ejecute otra vez el
-# programa: se detiene antes de entrenar.
+# Una protección que nunca salta parece inútil. Copie una imagen de la prueba en una clase de `train` (ambas partes
+# están en `folder`) y ejecute otra vez la última celda: el programa se detiene antes de entrenar.
 #
 # ## Lo que ya sabe hacer
 #
