@@ -74,6 +74,8 @@ FILES = [
     *sorted((ROOT / "tlhelpers/quizzes").glob("*.yaml")),
     ROOT / "docs/glosario.md",
     ROOT / "README.es.md",
+    ROOT / "CONTRIBUTING.es.md",
+    ROOT / "docs/calificar.md",
     ROOT / "notebooks/src/toolbox.yaml",
 ]
 
