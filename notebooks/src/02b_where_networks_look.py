@@ -440,8 +440,9 @@ def cam(maps, head, k):
 check_cam(cam)
 
 # %% [markdown] lang="en"
-# So for a network that ends in means and one linear layer, the two are the same map. Grad-CAM is worth its gradient
-# where the head has more layers.
+# For a network that ends in means and one linear layer, CAM and Grad-CAM are the same map: the score is a weighted sum
+# of means, so its gradient with respect to channel $k$ is the head's weight divided by $P$, at each position. Grad-CAM
+# is worth its gradient where the head has more layers.
 #
 # ## 3. Does the map tell the truth?
 #
@@ -454,8 +455,9 @@ check_cam(cam)
 # - the **centre** of the picture.
 
 # %% [markdown] lang="es"
-# Así que, en una red que termina en medias y una sola capa lineal, las dos dan el mismo mapa. El gradiente de Grad-CAM
-# vale la pena cuando la cabeza tiene más capas.
+# En una red que termina en medias y una sola capa lineal, CAM y Grad-CAM dan el mismo mapa: la puntuación es una suma
+# ponderada de medias, así que su gradiente respecto del canal $k$ es el peso de la cabeza dividido entre $P$, en todas
+# las posiciones. El gradiente de Grad-CAM vale la pena cuando la cabeza tiene más capas.
 #
 # ## 3. ¿Dice la verdad el mapa?
 #
@@ -477,11 +479,10 @@ twin = nn.Sequential(OrderedDict(body=twin, head=nn.Linear(size, num_classes))).
 
 # %% framework="tensorflow"
 keras.utils.set_random_seed(SEED + 1)
+# The same architecture, all weights random.
 random_base, _ = load_network(BACKBONE, None, pretrained=False, include_top=False, pooling="avg")
 random_body = keras.Model(random_base.input, random_base.get_layer(LAST_MAPS).output)
-twin = keras.Sequential(
-    [keras.Input((None, None, 3)), random_body, pool, layers.Dense(num_classes)]
-)  # the same architecture, all weights random
+twin = keras.Sequential([keras.Input((None, None, 3)), random_body, pool, layers.Dense(num_classes)])
 
 
 # %%
@@ -520,6 +521,7 @@ def losses(images, classes, maps, side):
     }
 
 
+# %%
 def show_losses(lost):
     for name, values in lost.items():
         e = metrics.mean_interval(list(values))
@@ -537,9 +539,9 @@ claim("the_centre_does_as_well", metrics.mean_interval(list(lost["marked"] - los
 # *How much probability the answer loses when a place is covered: the mean over all test pictures, with its 95 %
 # interval.*
 #
-# The marked place costs far more than a random one. Many texts stop here, and say that the map has passed. But look
-# at the last lines: **the centre does as well**, and it knows neither picture nor network. The animal is in the middle
-# of nearly all pictures, so whatever marks the middle passes. Even another picture's map is better than chance.
+# The marked place costs far more than a random one. Many texts stop here, and say that the map has passed. But look at
+# the other lines: **the centre costs at least as much**, and it knows neither picture nor network. The animal is in the
+# middle of nearly all pictures, so whatever marks the middle passes. Even another picture's map is better than chance.
 #
 # So this test says nothing for the map, nor against it. What we need are pictures in which the answer's place cannot be
 # guessed.
@@ -555,9 +557,9 @@ claim("the_centre_does_as_well", metrics.mean_interval(list(lost["marked"] - los
 # intervalo del 95 %.*
 #
 # El lugar señalado cuesta mucho más que uno al azar. Muchos textos se detienen aquí y dicen que el mapa ha aprobado.
-# Pero mire las otras líneas: **el centro cuesta lo mismo**, y no sabe nada ni de la imagen ni de la red. El animal
-# está en medio de casi todas las imágenes, así que aprueba cualquier cosa que señale el medio. Hasta el mapa de otra
-# imagen supera al azar.
+# Pero mire las otras líneas: **el centro cuesta al menos lo mismo**, y no sabe nada ni de la imagen ni de la red. El
+# animal está en medio de casi todas las imágenes, así que aprueba cualquier cosa que señale el medio. Hasta el mapa de
+# otra imagen supera al azar.
 #
 # Esta prueba, pues, no dice nada a favor del mapa ni en contra. Necesitamos imágenes en las que no se pueda adivinar el
 # lugar de la respuesta.
@@ -620,8 +622,9 @@ claim("and_its_place_matters", metrics.mean_interval(list(mosaic_lost["marked"] 
 # half a tile covers the strongest place; means over all mosaics, with 95 % intervals.*
 #
 # Now the rivals fall back to chance, the centre too, and the map does not. **This** is a result for Grad-CAM: on these
-# pictures it finds the class among others. It is one for the course's drawings and this network. It also says little
-# about *which part* of the animal counts; for that, the spots are too coarse.
+# pictures it finds the class among others. It is one for the course's drawings and this network; with grids of photos
+# the same test is in use too (Böhle and others, 2021). It says little about *which part* of the animal counts; for
+# that, the spots are too coarse.
 #
 # **Your turn (2).** There is a simpler map: the gradient of the score with respect to the **pixels**
 # ([saliency](../../docs/glossary.md#saliency-map), 2013). Where a small change of a pixel changes the score much, the
@@ -634,8 +637,9 @@ claim("and_its_place_matters", metrics.mean_interval(list(mosaic_lost["marked"] 
 # un cuadrado de más de medio cuadro tapa el lugar más fuerte; medias de todos los mosaicos, con intervalos del 95 %.*
 #
 # Ahora los rivales se quedan en el azar, también el centro; el mapa, no. **Esto** sí es un resultado a favor de
-# Grad-CAM: en estas imágenes encuentra la clase entre otras. Vale para los dibujos del curso y para esta red. Y dice
-# poco sobre *qué parte* del animal cuenta; para eso, las manchas son demasiado gruesas.
+# Grad-CAM: en estas imágenes encuentra la clase entre otras. Vale para los dibujos del curso y para esta red; la misma
+# prueba se usa también con cuadrículas de fotos (Böhle y otros, 2021). Y dice poco sobre *qué parte* del animal cuenta;
+# para eso, las manchas son demasiado gruesas.
 #
 # **Le toca a usted (2).** Hay un mapa más sencillo: el gradiente de la puntuación respecto de los **píxeles** ([mapa de
 # saliencia](../../docs/glosario.md#mapa-de-saliencia), en inglés *saliency*, 2013). Donde un pequeño cambio de un píxel
@@ -798,8 +802,8 @@ for where in animals if drawn else ():
         print(f"{words[name]:>32}: {percent(np.nanmean(inside[where, name]))} {words['inside']}, "
               f"{e.value:+.1f} {words['points']} ({e.low:+.1f} … {e.high:+.1f})")  # fmt: skip
 if drawn:
-    show = {where: grad_cam(model, drawings[where][:6], kinds[:6]) for where in animals}
-    axes = show_maps(np.concatenate([drawings["corner"][:6]] * 2), [None] * 6 + [*show["corner"]], [], 6)
+    six = drawings["corner"][:6]
+    axes = show_maps(np.concatenate([six, six]), [None] * 6 + [*grad_cam(model, six, kinds[:6])], [], 6)
     follows = {name: 100 * np.nanmean(share) for (where, name), share in inside.items() if where == "corner"}
     claim("in_the_corner_it_follows", follows.pop("marked") - max(follows.values()))
 
@@ -818,8 +822,8 @@ if drawn:
 # layers, one after the other, from the head down. Some well-known kinds of map hardly changed, though the network knew
 # less and less: those maps showed edges of the picture, and said nothing about the network. Let us do it, with the
 # weights of the untrained twin, and compare each map with the real one by [**rank
-# correlation**](../../docs/glossary.md#rank-correlation): 1 if both put all
-# places in the same order, 0 if they have nothing in common.
+# correlation**](../../docs/glossary.md#rank-correlation): 1 if both put all places in the same order, 0 if they have
+# nothing in common.
 
 # %% [markdown] lang="es"
 # *Animales en una esquina y sus mapas. Arriba: qué parte de un mapa cae dentro del animal, y cuántos puntos más son que
@@ -836,8 +840,8 @@ if drawn:
 # capas, una tras otra, desde la cabeza hacia abajo. Algunos tipos de mapa muy conocidos apenas cambiaron, aunque la red
 # sabía cada vez menos: esos mapas mostraban los bordes de la imagen y no decían nada de la red. Hagámoslo, con los
 # pesos de la gemela sin entrenar, y comparemos cada mapa con el verdadero mediante la [**correlación de
-# rangos**](../../docs/glosario.md#correlación-de-rangos): 1 si
-# ambos ponen todos los lugares en el mismo orden, 0 si no tienen nada en común.
+# rangos**](../../docs/glosario.md#correlación-de-rangos): 1 si ambos ponen todos los lugares en el mismo orden, 0 si no
+# tienen nada en común.
 
 # %% framework="pytorch"
 PARTS = ["head", *(f"body.{name}" for name, part in [*body.named_children()][::-1] if [*part.parameters()])]
@@ -880,6 +884,7 @@ def compare(heat, real):
     return float(np.mean([spearmanr(a, b).statistic for a, b in pairs]))
 
 
+# %%
 kinds_of_map = {"Grad-CAM": grad_cam, "saliency": saliency}
 likeness, found = ({kind: [] for kind in kinds_of_map} for _ in range(2))
 real = {kind: in_batches(partial(draw_map, model), some, classes) for kind, draw_map in kinds_of_map.items()}
