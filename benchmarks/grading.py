@@ -33,13 +33,19 @@ IMAGES, BREEDS = 111, 16
 PREDICT = """
 import csv, json, os
 import numpy as np
-import torch
-from tlhelpers.legacy.pytorch import extract_features, load_backbone
+from torch.utils.data import DataLoader
+from tlhelpers.pytorch.data import ImageDataset
+from tlhelpers.pytorch.heads import replace_head
+from tlhelpers.pytorch.networks import load_network
+from tlhelpers.pytorch.prediction import predict
 
 data = os.environ["TLHELPERS_LAB_DATA"]
 hidden, head = np.load(data + "/hidden.npz"), np.load(data + "/val.npz")
 about = json.load(open(data + "/classes.json"))
-features = extract_features(load_backbone("mini_resnet"), hidden["images"], progress=False)
+network, prepare = load_network("mini_resnet")
+replace_head(network, 0)
+images = hidden["images"]
+features = predict(network, DataLoader(ImageDataset(images, np.zeros(len(images)), prepare), 64))
 order = np.argsort(-(features @ head["head"]), axis=1)[:, :3]
 with open(os.environ["TLHELPERS_LAB_OUT"] + "/predictions.csv", "w", newline="") as file:
     writer = csv.writer(file)
