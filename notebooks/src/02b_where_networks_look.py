@@ -566,9 +566,9 @@ claim("the_centre_does_as_well", metrics.mean_interval(list(lost["marked"] - los
 #
 # ## 4. Una prueba que el mapa puede suspender
 #
-# Juntamos cuatro imágenes de prueba en un **mosaico** de 2 × 2 cuadros. Un cuadro, en un lugar al azar, tiene la clase
+# Juntamos cuatro imágenes de prueba en un **mosaico** de 2 × 2 casillas. Una, en un lugar al azar, tiene la clase
 # por la que preguntamos; los demás tienen otras. Una red sin tamaño fijo acepta el conjunto. Un mapa que diga dónde
-# está la clase tiene que caer en *ese* cuadro, y quien adivine tendrá allí una cuarta parte. Este es un mosaico, con
+# está la clase tiene que caer en *esa* casilla, y quien adivine tendrá allí una cuarta parte. Este es un mosaico, con
 # una pregunta por cada una de sus clases:
 
 
@@ -618,8 +618,8 @@ claim("and_its_place_matters", metrics.mean_interval(list(mosaic_lost["marked"] 
 
 # %% [markdown] lang="en"
 # *In the figure: a mosaic, and the map for each class in it. Above these lines: how much of the map lies on the tile of
-# the class that was asked for (a guess has 25 %), and how much probability that class loses when a square of more than
-# half a tile covers the strongest place; means over all mosaics, with 95 % intervals.*
+# the class that was asked for (a guess has 25 %), and how much probability that class loses when a square, more than
+# half a tile wide, covers the strongest place; means over all mosaics, with 95 % intervals.*
 #
 # Now the rivals fall back to chance, the centre too, and the map does not. **This** is a result for Grad-CAM: on these
 # pictures it finds the class among others. It is one for the course's drawings and this network; with grids of photos
@@ -632,9 +632,10 @@ claim("and_its_place_matters", metrics.mean_interval(list(mosaic_lost["marked"] 
 # colours. Take the score, not the probability.
 
 # %% [markdown] lang="es"
-# *En la figura: un mosaico y el mapa para cada una de sus clases. En las líneas de arriba: qué parte del mapa cae en el
-# cuadro de la clase por la que se pregunta (quien adivina tiene un 25 %), y cuánta probabilidad pierde esa clase cuando
-# un cuadrado de más de medio cuadro tapa el lugar más fuerte; medias de todos los mosaicos, con intervalos del 95 %.*
+# *En la figura: un mosaico y el mapa para cada una de sus clases. En las líneas de arriba: qué parte del mapa cae en la
+# casilla de la clase por la que se pregunta (quien adivina tiene un 25 %), y cuánta probabilidad pierde esa clase
+# cuando se tapa el lugar más fuerte con un cuadrado de más de media casilla de lado; medias de todos los mosaicos, con
+# intervalos del 95 %.*
 #
 # Ahora los rivales se quedan en el azar, también el centro; el mapa, no. **Esto** sí es un resultado a favor de
 # Grad-CAM: en estas imágenes encuentra la clase entre otras. Vale para los dibujos del curso y para esta red; la misma
@@ -754,7 +755,7 @@ claim("the_gradient_does_not_find_it", e)
 # corner. (With photos the next two cells show nothing.)
 
 # %% [markdown] lang="es"
-# El simple gradiente cae en los cuatro cuadros por igual: dice dónde importaría un *cambio*, y en cualquiera de ellos
+# El simple gradiente cae en las cuatro casillas por igual: dice dónde importaría un *cambio*, y en cualquiera de ellas
 # importaría. Es otra pregunta que la de dónde viene la puntuación. Pregúntese, pues, con cada mapa, a qué pregunta
 # responde.
 #
@@ -922,8 +923,8 @@ claim("but_not_all_of_the_gradient", likeness["saliency"][1] - likeness["Grad-CA
 #
 # ## 7. Features in two dimensions
 #
-# A picture has hundreds of [features](../../docs/glossary.md#feature); paper has two dimensions. Two ways to draw it all
-# the same:
+# A picture has hundreds of [features](../../docs/glossary.md#feature); paper has two dimensions. Two ways to draw it
+# all the same:
 #
 # - [**PCA**](../../docs/glossary.md#pca) turns the cloud of points so that we look at it from its broadest side.
 # - [**t-SNE**](../../docs/glossary.md#t-sne) moves points on the paper until those that were neighbours are neighbours
@@ -937,7 +938,7 @@ claim("but_not_all_of_the_gradient", likeness["saliency"][1] - likeness["Grad-CA
 # %% [markdown] lang="es"
 # *De izquierda a derecha, cada vez más partes de la red son aleatorias: primero la cabeza, después también la última
 # etapa, y así sucesivamente. Izquierda: correlación de rangos con los mapas verdaderos. Derecha: qué parte del mapa cae
-# en el cuadro correcto; la línea de puntos es el azar.*
+# en la casilla correcta; la línea de puntos es el azar.*
 #
 # Grad-CAM aprueba: basta una cabeza al azar para que sus mapas no tengan casi nada en común con los verdaderos. Así que
 # dependen de lo aprendido. El gradiente de los píxeles conserva parte de su orden, aunque una red con una cabeza al
@@ -955,8 +956,8 @@ claim("but_not_all_of_the_gradient", likeness["saliency"][1] - likeness["Grad-CA
 # Y dos números. El [**coeficiente de silueta**](../../docs/glosario.md#coeficiente-de-silueta) dice si las clases están
 # separadas. Para una imagen, sea $a$ la distancia media a su propia clase y $b$ la distancia media a la otra clase más
 # cercana; su silueta es $(b - a) / \max(a, b)$: 1 si está muy apartada, 0 si las clases se tocan, menos de 0 si está
-# entre extraños. Los **vecinos conservados** son la parte de las diez imágenes más cercanas a una que en el papel siguen
-# entre las diez más cercanas.
+# entre extraños. Los **vecinos conservados** son la parte de las diez imágenes más cercanas a una que en el papel
+# siguen entre las diez más cercanas.
 
 # %%
 from sklearn.decomposition import PCA
@@ -1011,12 +1012,13 @@ claim("yet_a_line_tells_them_apart", 100 * accuracy)
 # Features are a table of numbers, so any classifier for tables will do. With the same labelled pictures:
 #
 # - [**logistic regression**](../../docs/glossary.md#logistic-regression): a weighted sum for each class;
-# - a [**support vector machine**](../../docs/glossary.md#support-vector-machine) (SVM) with the **RBF [kernel](../../docs/glossary.md#kernel)**
-#   $\exp(-\gamma \lVert u - v \rVert^2)$, a likeness that fades with distance: it keeps the pictures near the border
-#   between classes, and asks them;
+# - a [**support vector machine**](../../docs/glossary.md#support-vector-machine) (SVM) with the **RBF
+#   [kernel](../../docs/glossary.md#kernel)** $\exp(-\gamma \lVert u - v \rVert^2)$, a likeness that fades with
+#   distance: it keeps the pictures near the border between classes, and asks them;
 # - [***k* nearest neighbours**](../../docs/glossary.md#k-nearest-neighbours) (kNN): keeps all pictures, and asks the
 #   *k* most similar ones;
-# - a small [**multi-layer perceptron**](../../docs/glossary.md#multi-layer-perceptron) (MLP): 64 hidden units with ReLU, in {Framework}.
+# - a small [**multi-layer perceptron**](../../docs/glossary.md#multi-layer-perceptron) (MLP): 64 hidden units with
+#   ReLU, in {Framework}.
 #
 # Each is tried with several settings; those that do best on the held-out fifth are taken. All get the same labels, and
 # each of the `DRAWS` draws labels other pictures. Which will be best?
@@ -1039,10 +1041,12 @@ claim("yet_a_line_tells_them_apart", 100 * accuracy)
 #
 # - [**regresión logística**](../../docs/glosario.md#regresión-logística): una suma ponderada por clase;
 # - una [**máquina de vectores de soporte**](../../docs/glosario.md#máquina-de-vectores-de-soporte) (SVM) con el
-#   **[kernel](../../docs/glosario.md#kernel) RBF** $\exp(-\gamma \lVert u - v \rVert^2)$, un parecido que se desvanece con la distancia: guarda las
-#   imágenes próximas a la frontera entre clases y les pregunta a ellas;
-# - [***k* vecinos más cercanos**](../../docs/glosario.md#k-vecinos-más-cercanos) (kNN): guarda todas las imágenes y pregunta a las *k* más parecidas;
-# - un pequeño [**perceptrón multicapa**](../../docs/glosario.md#perceptrón-multicapa) (MLP): 64 unidades ocultas con ReLU, en {Framework}.
+#   **[kernel](../../docs/glosario.md#kernel) RBF** $\exp(-\gamma \lVert u - v \rVert^2)$, un parecido que se desvanece
+#   con la distancia: guarda las imágenes próximas a la frontera entre clases y les pregunta a ellas;
+# - [***k* vecinos más cercanos**](../../docs/glosario.md#k-vecinos-más-cercanos) (kNN): guarda todas las imágenes y
+#   pregunta a las *k* más parecidas;
+# - un pequeño [**perceptrón multicapa**](../../docs/glosario.md#perceptrón-multicapa) (MLP): 64 unidades ocultas con
+#   ReLU, en {Framework}.
 #
 # Cada uno se prueba con varios ajustes, y se toman los que mejor resultan con la quinta parte apartada. Todos reciben
 # las mismas etiquetas, y cada uno de los `DRAWS` sorteos etiqueta otras imágenes. ¿Cuál será el mejor?
@@ -1257,7 +1261,7 @@ check_knn(knn)
 # - Dibujar Grad-CAM con un gradiente y los últimos mapas, CAM con los pesos de la cabeza, y el gradiente de los
 #   píxeles.
 # - Preguntarse si un mapa puede suspender: frente al centro, frente al mapa de otra imagen, frente a pesos al azar. En
-#   imágenes con el animal en medio, Grad-CAM no superó al centro. En los mosaicos encontró el cuadro correcto; el
+#   imágenes con el animal en medio, Grad-CAM no superó al centro. En los mosaicos encontró la casilla correcta; el
 #   simple gradiente, no.
 # - Recordar que un mapa brilla también para respuestas erróneas, y para clases que no están.
 # - Poner números junto a una figura de características en dos dimensiones.
@@ -1298,6 +1302,6 @@ show_quiz("02b_where_networks_look/after", LANGUAGE)
 #   and saliency maps», *ICLR Workshop* 2014 (en arXiv, 2013).
 # - J. Adebayo, J. Gilmer, M. Muelly, I. Goodfellow, M. Hardt y B. Kim, «Sanity checks for saliency maps», *NeurIPS*
 #   2018.
-# - M. Böhle, M. Fritz y B. Schiele, «Convolutional dynamic alignment networks for interpretable classifications», *CVPR*
-#   2021: mapas puestos a prueba con cuadrículas de imágenes.
+# - M. Böhle, M. Fritz y B. Schiele, «Convolutional dynamic alignment networks for interpretable classifications»,
+#   *CVPR* 2021: mapas puestos a prueba con cuadrículas de imágenes.
 # - M. Wattenberg, F. Viégas e I. Johnson, «How to use t-SNE effectively», *Distill* 2016.
