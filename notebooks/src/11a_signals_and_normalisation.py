@@ -37,6 +37,7 @@ SEED = 0
 DATASET = "drawn_pets_breeds"  # or "oxford_pets_breeds", "cats_vs_dogs", a folder with one sub-folder a class
 BACKBONE = "mini_resnet"  # or "efficientnet_lite0", "resnet50", ...
 IMAGE_SIZE = 64  # side of the images, in pixels; what the backbone was trained at
+IMAGES = 80  # images of each class that are used at all, training, validation and test together
 LABELS = 10  # labelled training images of each class
 NETWORKS = 10  # networks in each experiment; each has its own images and first weights
 MANY_NETWORKS = 30  # the same where small effects are measured
@@ -102,7 +103,7 @@ print("TensorFlow", tf.__version__, "Keras", keras.__version__)
 # [capas](../../docs/glosario.md#capa) densas. La tarea es más difícil que decir gato o perro: ¿de qué raza es?
 
 # %% tags=["nbval-check-output"]
-data = load_splits(DATASET, image_size=IMAGE_SIZE, seed=SEED, val_fraction=0.2, progress=False)
+data = load_splits(DATASET, image_size=IMAGE_SIZE, seed=SEED, max_per_class=IMAGES, val_fraction=0.2, progress=False)
 classes = len(data.train.class_names)
 labels = {"val": data.val.labels, "test": data.test.labels}
 for name, part in (("train", data.train), ("val", data.val), ("test", data.test)):
@@ -1165,7 +1166,8 @@ claim("one_rate_says_the_opposite", 100 * metrics.paired_difference(at_low, with
 SCALES = (0.25, 1, 4)
 scaled = {0.25: try_rates(drawn, RATES[:4], batch_norm=True, scale=0.25), 1: trained["batch_norm", DEPTH]}
 scaled[4] = try_rates(drawn, (*RATES[1:], 0.3), batch_norm=True, scale=4)
-ax = plot_runs({f"{scale} × He": scaled[scale] for scale in SCALES})
+without = try_rates(drawn, RATES[1:4], scale=4)
+ax = plot_runs({**{f"{scale} × He": scaled[scale] for scale in SCALES}, words["without"]: without})
 at_one = {scale: 100 * scaled[scale][RATES[1]]["test"].mean() for scale in SCALES}
 best = {scale: best_rate(scaled[scale]) for scale in SCALES}
 at_best = {scale: 100 * scaled[scale][best[scale]]["test"].mean() for scale in SCALES}
@@ -1174,13 +1176,15 @@ for scale in SCALES:
         f"{scale:>5} × He   {words['rate']} {RATES[1]}: {at_one[scale]:.1f} %   {best[scale]}: {at_best[scale]:.1f} %"
     )
 claim("large_weights_mean_small_steps", at_one[0.25] - at_one[4])
+claim("bn_forgives_a_bad_start", at_best[4] - 100 * without[best_rate(without)]["test"].mean())
 claim("the_best_rate_makes_up_for_it", max(at_best.values()) - min(at_best.values()))
 
 # %% [markdown] lang="en"
-# *Networks with BatchNorm, from first weights of three sizes. The lines above: test accuracy at one rate, and at the
-# best one.*
+# *Networks with BatchNorm, from first weights of three sizes, and for comparison one kind without it. The lines above:
+# test accuracy at one rate, and at the best one.*
 #
-# The hills are alike; they stand at different rates. With SGD instead of Adam the shift is even larger: there the
+# The hills are alike; they stand at different rates. (Without BatchNorm no rate makes up for weights four times too
+# large.) With SGD instead of Adam the shift is even larger: there the
 # gradient shrinks as the weights grow, and the effective step is $\eta / \lVert w \rVert^2$.
 #
 # A word on relatives. **LayerNorm** takes mean and variance over the neurons of one image, **GroupNorm** over groups of
@@ -1193,10 +1197,11 @@ claim("the_best_rate_makes_up_for_it", max(at_best.values()) - min(at_best.value
 # The rest are multiplied by $1/(1-p)$, so that the mean stays. For predictions nothing is left out.
 
 # %% [markdown] lang="es"
-# *Redes con BatchNorm, a partir de pesos iniciales de tres tamaños. Las líneas de encima: exactitud en la prueba con
-# una misma tasa y con la mejor.*
+# *Redes con BatchNorm, a partir de pesos iniciales de tres tamaños y, para comparar, unas sin ella. Las líneas de
+# encima: exactitud en la prueba con una misma tasa y con la mejor.*
 #
-# Las colinas se parecen; están en tasas distintas. Con SGD en lugar de Adam, el desplazamiento es aún mayor: allí el
+# Las colinas se parecen; están en tasas distintas. (Sin BatchNorm, ninguna tasa compensa unos pesos cuatro veces
+# mayores de lo debido). Con SGD en lugar de Adam, el desplazamiento es aún mayor: allí el
 # gradiente encoge cuando los pesos crecen, y el paso efectivo es $\eta / \lVert w \rVert^2$.
 #
 # Unas palabras sobre sus parientes. **LayerNorm** toma la media y la varianza sobre las neuronas de una imagen;
@@ -1242,14 +1247,14 @@ for p in (0.0, 0.5, 0.8):
         print(f"p = {p}, {steps:>4} {words['steps']}: {percent(chosen[p, steps].mean())} {verdict}", flush=True)
 
 # %% [markdown] lang="en"
-# The effect is a point or two. How many networks does it take to see that? The figure shows what we would have reported
-# of $p = 0.5$ after many steps, had we trained 3, 10 or more networks of each kind: the measured ones, drawn again and
-# again.
+# The effect is two or three points, and for $p = 0.8$ the few steps would have hidden it. How many networks does it
+# take to see such an effect? The figure shows what we would have reported of $p = 0.5$ after many steps, had we trained
+# 3, 10 or more networks of each kind: the measured ones, drawn again and again.
 
 # %% [markdown] lang="es"
-# El efecto es de un punto o dos. ¿Cuántas redes hacen falta para verlo? La figura muestra lo que habríamos comunicado
-# de $p = 0.5$ tras muchos pasos si hubiéramos entrenado 3, 10 o más redes de cada tipo: las medidas, sorteadas una y
-# otra vez.
+# El efecto es de dos o tres puntos, y con $p = 0.8$ los pocos pasos lo habrían ocultado. ¿Cuántas redes hacen falta
+# para ver un efecto así? La figura muestra lo que habríamos comunicado de $p = 0.5$ tras muchos pasos si hubiéramos
+# entrenado 3, 10 o más redes de cada tipo: las medidas, sorteadas una y otra vez.
 
 # %%
 gains = 100 * (chosen[0.5, after[1]].mean(1) - chosen[0.0, after[1]].mean(1))  # of each network
@@ -1264,6 +1269,8 @@ ax.axvline(0, color="#666666", linewidth=1, linestyle=":")
 ax.set_yticks(range(3), [f"{k} {words['networks']}" for k in (3, 10, MANY_NETWORKS)])
 ax.set(xlabel=words["reported_gain"], ylim=(2.5, -0.5))
 claim("dropout_gains_with_time", 100 * metrics.paired_difference(chosen[0.0, after[1]], chosen[0.5, after[1]]))
+patience = [chosen[0.8, steps].mean() - chosen[0.0, steps].mean() for steps in after]
+claim("dropout_needs_time", 100 * (patience[1] - patience[0]))
 
 # %% [markdown] lang="en"
 # *What dropout gains, as it would be reported, in 95 of 100 cases; the dotted line is "nothing".*
