@@ -140,6 +140,7 @@ replace_head(model, num_classes)
 model.to(device)
 HEAD, head = list(model.named_children())[-1]  # its name, and the layer
 HEAD_SIZE = sum(parameter.numel() for parameter in head.parameters())
+BODY = tuple(name for name, _ in model.named_children() if name != HEAD)
 normalize = next(step for step in prepare.transforms if isinstance(step, v2.Normalize))
 
 
@@ -154,6 +155,15 @@ model = add_head(base, prepare, num_classes)
 HEAD = model.layers[-1]
 HEAD_SIZE = HEAD.count_params()
 model.summary(line_length=90)
+
+
+def let_learn(parts, batch_norm=False):
+    """The layers whose names begin like a part learn, and the head; BatchNorm is frozen one by one unless asked for."""
+    base.trainable = True
+    for layer in base.layers:
+        asleep = isinstance(layer, layers.BatchNormalization) and not batch_norm
+        layer.trainable = layer.name.startswith(parts) and not asleep
+
 
 # %%
 print({key: thousands(count) for key, count in count_parameters(model).items()})
@@ -250,14 +260,6 @@ held, ordinary = moved[False, False], moved[True, True]
 
 
 # %% framework="tensorflow"
-def let_learn(parts, batch_norm=False):
-    """The layers whose names begin like a part learn, and the head; BatchNorm is frozen one by one unless asked for."""
-    base.trainable = True
-    for layer in base.layers:
-        asleep = isinstance(layer, layers.BatchNormalization) and not batch_norm
-        layer.trainable = layer.name.startswith(parts) and not asleep
-
-
 def one_step(inside_fit):
     """One step of training; how many arrays of the base moved: weights, and statistics."""
     before = {weight.path: weight.numpy() for weight in base.weights}
@@ -329,7 +331,7 @@ def answers_in_mode(images, training):
 # %% framework="tensorflow"
 def answers_in_mode(images, training):
     """The logits in one of the two modes; what that moves is put back."""
-    base.trainable = True
+    let_learn("", batch_norm=True)
     logits = model(images, training=training).numpy()
     model.set_weights(start)
     return logits
@@ -469,19 +471,18 @@ for k in range(DRAWS):
 # `let_learn` says what learns: the parts that are named, and the head. The optimizer gets only those weights.
 
 # %% [markdown] lang="en" framework="tensorflow"
-# `let_learn` of section 2 says what learns: the layers whose names begin with a given text, and the head. The test is a
+# `let_learn` of section 1 says what learns: the layers whose names begin with a given text, and the head. The test is a
 # loop of our own, since the rate changes at each step.
 
 # %% [markdown] lang="es" framework="pytorch"
 # `let_learn` dice qué aprende: las partes que se nombran y la cabeza. El optimizador recibe solo esos pesos.
 
 # %% [markdown] lang="es" framework="tensorflow"
-# `let_learn`, de la sección 2, dice qué aprende: las capas cuyos nombres empiezan por un texto dado, y la cabeza. La
+# `let_learn`, de la sección 1, dice qué aprende: las capas cuyos nombres empiezan por un texto dado, y la cabeza. La
 # prueba es un bucle propio, porque la tasa cambia en cada paso.
 
 
 # %% framework="pytorch"
-BODY = tuple(name for name, _ in model.named_children() if name != HEAD)
 
 
 def let_learn(parts, batch_norm=False):
@@ -498,9 +499,8 @@ def let_learn(parts, batch_norm=False):
 def range_test(draw, rates):
     """The loss of one batch after another, while the rate grows from step to step."""
     model.load_state_dict(draw["start"])
-    weights, losses = let_learn(BODY), []
+    optimizer, losses = optim.AdamW(let_learn(BODY)), []
     model.eval()  # BatchNorm sleeps; there is nothing else here that has modes
-    optimizer = optim.AdamW(weights)
     for rate, (x, y) in zip(rates, rounds_of(draw["x"], draw["y"], len(rates))):
         optimizer.param_groups[0]["lr"] = rate
         loss = F.cross_entropy(model(x.to(device)), y.to(device))
@@ -902,25 +902,22 @@ print([f"{group['lr']:.2g}" for group in by_part(RATE).param_groups])
 
 # %% framework="tensorflow"
 class RatesByPart(keras.optimizers.AdamW):
-    """AdamW with a factor on the rate of each variable, by its path."""
+    """AdamW with a factor on the rate of each variable."""
 
-    def __init__(self, rate, factors):
+    def __init__(self, rate, variables, factors):
         super().__init__(rate)
-        self.factors = factors
+        self.factors = {variable.value.ref(): factor for variable, factor in zip(variables, factors)}
 
-    def update_step(self, gradient, variable, learning_rate):
-        super().update_step(gradient, variable, learning_rate * self.factors[variable.path])
+    def update_step(self, gradient, variable, learning_rate):  # TensorFlow's own variable comes, known by its `ref()`
+        super().update_step(gradient, variable, learning_rate * self.factors[variable.ref()])
 
 
 def by_part(rate):
     """AdamW with the rate for the head, and for each part before it 1 / 2.6 of the rate of the part after it."""
-    parts, factors = [], {}
-    for variable in reversed(model.trainable_variables):  # from the head to the pixels
-        part = variable.path.split(".")[0] if "." in variable.path else variable.path.split("/")[-2]
-        parts += [part] if part not in parts else []
-        factors[variable.path] = 1 / 2.6 ** (len(parts) - 1)
-    print(dict(zip(parts, (f"{rate / 2.6**k:.2g}" for k in range(len(parts))))))
-    return RatesByPart(rate, factors)
+    names = [variable.path.split("/")[-2].split(".")[0] for variable in model.trainable_variables]
+    parts = list(dict.fromkeys(reversed(names)))  # from the head to the pixels, each once
+    print({part: f"{rate / 2.6**k:.2g}" for k, part in enumerate(parts)})
+    return RatesByPart(rate, model.trainable_variables, [2.6 ** -parts.index(name) for name in names])
 
 
 # %%
@@ -1079,15 +1076,13 @@ def sixty_steps(draw, rate):
 
 
 # %% framework="tensorflow"
-def head_faster(rate):
-    return RatesByPart(rate, {v.path: 10.0 if v in HEAD.variables else 1.0 for v in model.trainable_variables})
-
-
 def sixty_steps(draw, rate):
     """Sixty steps from the trained head: the base at a rate, the head at ten times that."""
     model.set_weights(draw["start"])
     let_learn(BODY)
-    model.compile(head_faster(rate), loss_of, jit_compile=False)
+    variables = model.trainable_variables  # the last two are the head's
+    factors = [1.0] * (len(variables) - 2) + [10.0, 10.0]
+    model.compile(RatesByPart(rate, variables, factors), loss_of, jit_compile=False)
     model.fit(rounds_of(draw["x"], draw["y"], 60), shuffle=False, verbose=0)
     return model.get_weights()
 
@@ -1355,7 +1350,7 @@ train, test = (
     keras.utils.image_dataset_from_directory(f"{PHOTOS}/{part}", image_size=body.input_shape[1:3], batch_size=16)
     for part in ("train", "test")
 )
-model = keras.Sequential([body, layers.Dense(len(train.class_names))])
+model = keras.Sequential([keras.Input(body.input_shape[1:]), body, layers.Dense(len(train.class_names))])
 
 
 def learn(rate, steps=300):
