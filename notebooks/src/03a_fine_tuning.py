@@ -459,7 +459,7 @@ draws = []
 for k in range(DRAWS):
     drawn = data.train.per_class(LABELS, seed=100 * SEED + k)
     x, x_val, y, y_val = train_test_split(
-        drawn.images, drawn.labels, test_size=0.2, stratify=drawn.labels, random_state=k
+        drawn.images, drawn.labels, test_size=max(num_classes, len(drawn) // 5), stratify=drawn.labels, random_state=k
     )
     pictures = (x, y) if k == 0 else pictures  # the first draw, for the script of section 7
     (x, y), (x_val, y_val) = prepared(x, y), prepared(x_val, y_val)
@@ -1377,26 +1377,15 @@ sleep(body)  # before `compile`, in `learn`
 learn(float(RATE))
 print(f"accuracy {model.evaluate(test, verbose=0)[1]:.4f}")
 
-
 # %% framework="pytorch"
-class Backbone(nn.Module):
-    """Normalisation and backbone in one, so that the file knows its preprocessing."""
-
-    def __init__(self):
-        super().__init__()
-        self.body = copy.deepcopy(model).cpu()
-        self.body.load_state_dict(pretrained)
-        replace_head(self.body, 0)
-
-    def forward(self, pixels):
-        mean, std = (torch.tensor(values).view(3, 1, 1) for values in (normalize.mean, normalize.std))
-        return self.body((pixels - mean) / std)
-
-
+model.load_state_dict(pretrained)
+body = copy.deepcopy(model).cpu()
+replace_head(body, 0)
+body = nn.Sequential(normalize, body).eval()  # so that the file knows its preprocessing
 file = folder / "backbone.pt2"
 example = torch.rand(2, 3, IMAGE_SIZE, IMAGE_SIZE)
 shapes = ({0: torch.export.Dim("batch")},)
-torch.export.save(torch.export.export(Backbone().eval(), (example,), dynamic_shapes=shapes), file)
+torch.export.save(torch.export.export(body, (example,), dynamic_shapes=shapes), file)
 
 # %% framework="tensorflow"
 file = folder / "backbone.keras"

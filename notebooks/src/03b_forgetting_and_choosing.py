@@ -132,18 +132,24 @@ axes = plots.show_images(shown, columns=8, side=1.1)
 # %% framework="pytorch"
 if BACKBONE == "mini_resnet_narrow":
     weights = MiniResNetNarrow_Weights.DEFAULT
-    body, prepare = mini_resnet_narrow(weights=weights), weights.transforms()
+    network, prepare = mini_resnet_narrow(weights=weights), weights.transforms()
 else:
-    body, prepare = load_network(BACKBONE)
-replace_head(body, 0)
-body.to(device)
-normalize = next(step for step in prepare.transforms if isinstance(step, v2.Normalize))
+    network, prepare = load_network(BACKBONE)
+replace_head(network, 0)
+
+
+def with_normalization(network, prepare):
+    """The network behind the normalization of its weights: it takes pixels of 0 to 1, in any size."""
+    return nn.Sequential(next(step for step in prepare.transforms if isinstance(step, v2.Normalize)), network)
+
+
+body = with_normalization(network, prepare).to(device)
 pretrained = copy.deepcopy(body.state_dict())
 
 
 def batches_of(images, labels):
     """Pictures and labels, 64 at a time, in their order."""
-    pixels = normalize(torch.from_numpy(images).permute(0, 3, 1, 2) / 255)
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2) / 255
     return DataLoader(TensorDataset(pixels, torch.from_numpy(labels)), 64)
 
 
@@ -264,7 +270,7 @@ def copy_of(head):
 
 def train(head, x, y, x_val, y_val, rate, batch_norm=False, after_step=None):
     """Body and head learn until validation stops; both are changed in place. Returns the rounds."""
-    body.load_state_dict(pretrained)
+    reset()
     body.requires_grad_(True)
     for layer in body.modules():
         if isinstance(layer, nn.BatchNorm2d) and not batch_norm:
@@ -287,7 +293,7 @@ def copy_of(head):
 
 def train(head, x, y, x_val, y_val, rate, batch_norm=False, optimizer=None):
     """Body and head learn until validation stops; both are changed in place. Returns the rounds."""
-    body.set_weights(pretrained)
+    reset()
     body.trainable = True
     for layer in base.layers:
         if isinstance(layer, layers.BatchNormalization):
@@ -303,7 +309,7 @@ draws = []
 for k in range(DRAWS):
     drawn = data.train.per_class(LABELS, seed=100 * SEED + k)
     x, x_val, y, y_val = train_test_split(
-        drawn.images, drawn.labels, test_size=0.2, stratify=drawn.labels, random_state=k
+        drawn.images, drawn.labels, test_size=max(num_classes, len(drawn) // 5), stratify=drawn.labels, random_state=k
     )
     reset()
     head = train_head(features_of(x, body), y, features_of(x_val, body), y_val, num_classes, 100 * SEED + k)
@@ -871,8 +877,11 @@ def small_network(pretrained, seed=0):
     return net.to(device)
 
 
-small = small_network(True)
-frozen = {"late": small, "early": cut_early(small)}
+small, small_prepare = small_network(True), MiniResNetNarrow_Weights.DEFAULT.transforms()
+frozen = {
+    "late": with_normalization(small, small_prepare),
+    "early": with_normalization(cut_early(small), small_prepare),
+}
 
 
 def head_logits(head, features):
@@ -929,7 +938,7 @@ def logits_of(model, images):
 # %% framework="pytorch"
 def train_small(x, y, x_val, y_val, seed, head=None):
     """All of the narrow network learns: fine-tuned from a trained head, or from scratch without one."""
-    net = small_network(head is not None, seed)
+    net = with_normalization(small_network(head is not None, seed), small_prepare)
     if head is None:
         head = nn.Linear(128, 2, device=device)
     else:
@@ -989,8 +998,7 @@ def train_small(x, y, x_val, y_val, seed, head=None):
 def try_all(x, y, n, seed):
     """Which test pictures each way gets right after `n` images, a fifth of them to stop by."""
     drawn = np.random.default_rng(seed).permutation(len(x) - GRID_TEST)[:n]
-    parts = train_test_split(x[drawn], x[drawn], y[drawn], test_size=0.2, stratify=y[drawn], random_state=seed)
-    x_in, x_val, _, _, y_in, y_val = parts
+    x_in, x_val, y_in, y_val = train_test_split(x[drawn], y[drawn], test_size=0.2, stratify=y[drawn], random_state=seed)
     x_out, heads, right = x[-GRID_TEST:], {}, {}
     for way in ("late", "early"):
         found = [features_of(images, frozen[way]) for images in (x_in, x_val, x_out)]
@@ -1204,25 +1212,13 @@ for task, outputs in (("old", slice(0, first)), ("new", slice(first, None))):
     found = model.predict(test, verbose=0)[:, outputs].argmax(1)
     print(f"{task} {np.mean(found == truth):.4f}")
 
-
 # %% framework="pytorch"
-class Backbone(nn.Module):
-    """Normalisation and backbone in one, so that the file knows its preprocessing."""
-
-    def __init__(self):
-        super().__init__()
-        reset()
-        self.body = copy.deepcopy(body).cpu()
-
-    def forward(self, pixels):
-        mean, std = (torch.tensor(values).view(3, 1, 1) for values in (normalize.mean, normalize.std))
-        return self.body((pixels - mean) / std)
-
-
+reset()
+copied = copy.deepcopy(body).cpu().eval()
 file = folder / "backbone.pt2"
 example = torch.rand(2, 3, IMAGE_SIZE, IMAGE_SIZE)
 shapes = ({0: torch.export.Dim("batch")},)
-torch.export.save(torch.export.export(Backbone().eval(), (example,), dynamic_shapes=shapes), file)
+torch.export.save(torch.export.export(copied, (example,), dynamic_shapes=shapes), file)
 
 # %% framework="tensorflow"
 file = folder / "backbone.keras"
