@@ -1,0 +1,95 @@
+"""Writes docs/photos.md and docs/fotos.md: what each claim measured on drawings, and on real photos.
+
+    .venv/bin/tlcourse run LESSON -f notebooks/params/photos.yaml --out results/photos
+    .venv/bin/python scripts/photos_page.py [results/photos]
+
+The drawings' numbers are those of the committed notebooks; the photos' come from runs with `params/photos.yaml`, of one
+framework or both. Bounds were set for drawings: where a claim does not hold on photos, that is a finding.
+"""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from tlcourse.ledger import NOTHING, markdown_table
+from tlcourse.lessons import lesson_number
+from tlcourse.records import collect
+from tlcourse.sentences import read_sentences
+from tlcourse.variants import FRAMEWORK_NAMES
+from tlhelpers.claims import Claim
+from tlhelpers.paths import atomic_path
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = {"en": "photos.md", "es": "fotos.md"}
+HEADS = {
+    "en": "# The lessons' claims on real photos\n\nIn Spanish: [fotos.md](fotos.md). Written by "
+    "`scripts/photos_page.py`. The photos are those of Cats vs Dogs; the network, `efficientnet_lite0` at 224 pixels, "
+    "ImageNet's weights. The bounds were set for drawn pets. Where a claim does not hold on photos, its sentence is "
+    "one about drawings. One run each: a number has the spread that [claims_over_seeds.md](claims_over_seeds.md) gives "
+    "for drawings, or more.",
+    "es": "# Las afirmaciones de las lecciones con fotos reales\n\nEn inglés: [photos.md](photos.md). Lo escribe "
+    "`scripts/photos_page.py`. Las fotos son las de Cats vs Dogs; la red, `efficientnet_lite0` a 224 píxeles, con los "
+    "pesos de ImageNet. Las cotas se fijaron con mascotas dibujadas. Si una afirmación no se cumple con fotos, su "
+    "frase habla de dibujos. Una ejecución de cada lección: cada número tiene la dispersión que "
+    "[claims_over_seeds.md](claims_over_seeds.md) (en inglés) da para los dibujos, o más.",
+}
+COLUMNS = {
+    "en": ("Claim", "Drawings", "Photos", "Bound", "Holds on photos", "yes", "**no**"),
+    "es": ("Afirmación", "Dibujos", "Fotos", "Cota", "Se cumple con fotos", "sí", "**no**"),
+}
+HELD = {"en": "{held} of {all} claims hold on photos as well.", "es": "Con fotos se cumplen {held} de {all}."}
+
+
+def make_page(language: str, notebooks: Path, photos: list[Path]) -> str:
+    """The page of one language; a lesson and framework without a run on photos has no table."""
+    parts, total, held = [HEADS[language]], 0, 0
+    found = {key: by_name(path) for path in photos for key in [key_of(path)]}
+    for (lesson, framework), claims in sorted(found.items()):
+        drawn = by_name(notebooks / "en" / f"{lesson}_{framework}.ipynb")
+        said = read_sentences(notebooks / "src" / f"{lesson}.yaml").claims_in(language)
+        sentence, drawings, on_photos, bound, holds, yes, no = COLUMNS[language]
+        rows = [
+            [
+                said[name][language],
+                replace(drawn[name], unit=said[name]["unit"]).measured if name in drawn else NOTHING,
+                replace(claim, unit=said[name]["unit"]).measured,
+                replace(claim, unit=said[name]["unit"]).bound,
+                yes if claim.passed else no,
+            ]
+            for name, claim in claims.items()
+            if name in said
+        ]
+        total, held = total + len(claims), held + sum(claim.passed for claim in claims.values())
+        notebook = f"../notebooks/{language}/{lesson}_{framework}.ipynb"
+        link = f"[{lesson_number(lesson)}, {FRAMEWORK_NAMES[framework]}]({notebook})"
+        parts.append(f"## {link}\n\n{markdown_table([sentence, drawings, on_photos, bound, holds], rows)}")
+    parts.insert(1, HELD[language].format(held=held, all=total))
+    return "\n\n".join(parts) + "\n"
+
+
+def by_name(notebook: Path) -> dict[str, Claim]:
+    """A notebook's claims; of one that comes several times the last."""
+    return {claim.name: claim for claim in collect([notebook], asserted=False)}
+
+
+def key_of(notebook: Path) -> tuple[str, str]:
+    """Lesson and framework of an executed notebook."""
+    claim = collect([notebook], asserted=False)[0]
+    return claim.lesson, claim.framework
+
+
+def main(argv: list[str]) -> int:
+    """Writes both pages."""
+    folder = Path(argv[0] if argv else ROOT / "results" / "photos")
+    photos = [path for path in sorted(folder.glob("*.ipynb")) if collect([path], asserted=False)]
+    if not photos:
+        print(f"expected executed notebooks with claims in {folder}, found none", file=sys.stderr)
+        return 1
+    for language, name in PAGES.items():
+        with atomic_path(ROOT / "docs" / name) as temporary:
+            temporary.write_text(make_page(language, ROOT / "notebooks", photos), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
