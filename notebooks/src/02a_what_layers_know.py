@@ -39,7 +39,7 @@ LABELS = 10  # labelled images of each class to retrain with, those that decide 
 RETRAIN_SIZE = 48  # side of the images for that, in pixels
 TEST_IMAGES = 300  # images on which retrained networks are judged, at most
 SEEDS = 3  # how often each experiment is repeated, with other images and other random weights
-ROUNDS = 60  # at most so many rounds of training, of 20 steps each
+ROUNDS = 100  # at most so many rounds of training, of 20 steps each
 PATIENCE = 5  # rounds without a lower validation loss, after which training stops
 RATE = 0.003  # learning rate of random weights
 FINE_TUNE_RATE = 0.001  # learning rate of pretrained weights
@@ -586,7 +586,14 @@ axes = plots.show_images(np.concatenate([whole[:3], shuffled[:3]]), columns=6, s
 
 
 # %%
-STYLES = {"trained": 0, "twin": 1, "equal": 2, "whole": 0, "alone": 1}  # which colour, line and marker
+STYLES = {
+    "trained": 0,
+    "twin": 1,
+    "equal": 2,
+    "whole_far": 0,
+    "alone": 1,
+    "whole_near": 2,
+}  # which colour, line and marker
 
 
 def plot_over_stages(ax, curves, ylabel):
@@ -818,15 +825,15 @@ claim("late_lets_go_of_blur", 100 * gain("blur", STAGES[4], best))
 #
 # What do the lines say?
 #
-# - **Near**: the deeper the better, up to the last stage or nearly. The number of features is not the reason: the green
-#   line rises too. The twin stays far behind, so what helps was learnt.
+# - **Near**: the deeper the better, though from stage 3 to stage 4 this test sees no difference. The number of features
+#   is not the reason: the green line rises too. The twin stays far behind, so what helps was learnt.
 # - **Far**: the averaged stem is the weakest again. But look at the cross. With the places kept, the very same maps of
-#   the stem do about as well as the last stage. "The first layer knows little" was mostly "the average of the first
-#   layer knows little". And the twin does nearly as well as the trained network: for digits, *many* random filters
-#   will do.
-# - **Blurred or not**: here the middle knows more than the end. The network learnt to name things, and a dog is a dog,
+#   the stem do as well as the last stage. "The first layer knows little" meant "the *average* of the first layer knows
+#   little". And look at the twin: from stage 3 on it does as well as the trained network. Here depth helps, but
+#   training on photos does not. Without the twin we should have praised what was learnt.
+# - **Blurred or not**: the early stages know more than the last. The network learnt to name things, and a dog is a dog,
 #   sharp or blurred. What does not help with names is let go on the way. (This is a question about the same pictures,
-#   not about a far domain.)
+#   not a far domain.) The places do not help here: the cross lies below. More numbers are not always better.
 #
 # So: choose the layer by a probe, which takes seconds, and think of what averaging does before you say that a layer
 # "does not know" something.
@@ -852,15 +859,17 @@ claim("late_lets_go_of_blur", 100 * gain("blur", STAGES[4], best))
 #
 # ¿Qué dicen las líneas?
 #
-# - **Cercana**: cuanto más profundo, mejor, hasta la última etapa o casi. No se debe al número de características: la
-#   línea verde también sube. La gemela queda muy atrás, así que lo que ayuda se ha aprendido.
+# - **Cercana**: cuanto más profundo, mejor, aunque entre la etapa 3 y la 4 esta prueba no ve diferencia. No se debe al
+#   número de características: la línea verde también sube. La gemela queda muy atrás, así que lo que ayuda se ha
+#   aprendido.
 # - **Lejana**: el *stem* promediado vuelve a ser el más flojo. Pero mire la cruz. Si se conservan los lugares, los
-#   mismos mapas del *stem* aciertan más o menos como la última etapa. «La primera capa sabe poco» quería decir, sobre
-#   todo, «el promedio de la primera capa sabe poco». Y la gemela acierta casi como la red entrenada: para las cifras
-#   bastan *muchos* filtros al azar.
-# - **Desenfocada o no**: aquí el medio sabe más que el final. La red aprendió a nombrar cosas, y un perro es un perro,
-#   nítido o borroso. Lo que no sirve para nombrar se abandona por el camino. (Es una pregunta sobre las mismas
-#   imágenes, no sobre un dominio lejano).
+#   mismos mapas del *stem* aciertan tanto como la última etapa. «La primera capa sabe poco» quería decir «el *promedio*
+#   de la primera capa sabe poco». Y mire la gemela: desde la etapa 3 acierta tanto como la red entrenada. Aquí ayuda la
+#   profundidad, pero no haber aprendido de fotos. Sin la gemela habríamos elogiado lo aprendido.
+# - **Desenfocada o no**: las primeras etapas saben más que la última. La red aprendió a nombrar cosas, y un perro es un
+#   perro, nítido o borroso. Lo que no sirve para nombrar se abandona por el camino. (Es una pregunta sobre las mismas
+#   imágenes, no un dominio lejano). Aquí los lugares no ayudan: la cruz queda por debajo. Más números no siempre es
+#   mejor.
 #
 # Así que elija la capa con una sonda, que es cuestión de segundos, y piense en lo que hace el promedio antes de decir
 # que una capa «no sabe» algo.
@@ -1020,7 +1029,10 @@ def train(model, rate, x, y, x_val, y_val):
 
 
 def answers_of(model, x):
-    return model.predict(x, batch_size=64, verbose=0).argmax(1)
+    batches = [
+        model(x[i : i + 64], training=False) for i in range(0, len(x), 64)
+    ]  # `predict` would trace a graph first
+    return np.concatenate(batches).argmax(1)
 
 
 # %% framework="pytorch"
@@ -1069,7 +1081,7 @@ def head_of(model):
 
 def averages_after(model, n, x):
     """The averages of the maps after each stage of a model that begins after stage `n`."""
-    return readers[model].predict(x, batch_size=64, verbose=0)
+    return [np.array(averages) for averages in keras.tree.flatten(readers[model](x, training=False))]
 
 
 # %% [markdown] lang="en"
@@ -1107,7 +1119,8 @@ for task in tests:
             right.setdefault((task, n), []).append(answers_of(model, x_test[start]) == y_test)
             if n == 5:
                 heads[task] = head_of(model)
-        whole[task] = averages_after(model, 0, x_test[0])  # of the network tuned last
+    start = pretrained_after(0, [], heads[task])  # of the last seed, for section 7
+    whole[task] = [averages_after(one, 0, x_test[0]) for one in (start, model)]
 
 # %%
 axes = plots.plt.subplots(1, 2, figsize=(8.4, 3.2), layout="constrained")[1]
@@ -1151,15 +1164,14 @@ claim("tuning_wins_it_back", 100 * difference("far", 5, "tuned"))
 # %% [markdown] lang="en"
 # Read the two curves against the sentence.
 #
-# - **"Early layers are general."** In the weak sense, yes. Copying and freezing the stem does no harm that we can see,
-#   near or far. But it does no good either: with the stem alone copied, nothing is gained on breeds.
-# - **The gain comes from the middle.** With four stages copied, breeds are recognised far better than from scratch. And
-#   digits, which have nothing to do with the source task, lose nothing with four stages frozen. By this test all but
-#   the last stage are general.
-# - **"Late layers are specific."** That holds for the last stage, and the far task shows it: freezing that stage too
-#   costs digits many points. For breeds it costs little or nothing, since what is specific there suits them.
-# - **Fine-tuning wins it back.** What the frozen last stage lacks is not lost for good. When all may learn, digits come
-#   up again.
+# - **"Early layers are general."** In the weak sense, yes: copying and freezing the stem, or the stem and stage 1, does
+#   no harm that this test can see, near or far. But on breeds it does no good either.
+# - **The gain comes from the middle.** With stages 2 and 3 copied too, breeds are recognised far better than from
+#   scratch. And digits, which have nothing to do with the source task, lose nothing with four stages frozen. By this
+#   test, all but the last stage are general.
+# - **"Late layers are specific."** That holds for the last stage, and the far task shows it: to freeze that stage too
+#   costs digits many points. For breeds it costs nothing that we can see, since what is specific there suits them.
+# - **Fine-tuning wins it back**, most of it at least. When all stages may learn, digits come up again.
 #
 # Yosinski et al. found more with a network of eight layers and half a million pictures a task: a dip in the middle, as
 # neighbouring layers had learnt to work together and were torn apart. Five stages and `LABELS` labels a class cannot
@@ -1173,16 +1185,16 @@ claim("tuning_wins_it_back", 100 * difference("far", 5, "tuned"))
 # %% [markdown] lang="es"
 # Lea las dos curvas junto a la frase.
 #
-# - **«Las primeras capas son generales».** En sentido débil, sí. Copiar y congelar el *stem* no hace ningún daño que
-#   podamos ver, ni cerca ni lejos. Pero tampoco ayuda: si solo se copia el *stem*, no se gana nada con las razas.
-# - **La ganancia viene del medio.** Con cuatro etapas copiadas, las razas se reconocen mucho mejor que desde cero. Y las
-#   cifras, que no tienen nada que ver con la tarea de origen, no pierden nada con cuatro etapas congeladas. Según esta
-#   prueba, todas las etapas menos la última son generales.
+# - **«Las primeras capas son generales».** En sentido débil, sí: copiar y congelar el *stem*, o el *stem* y la etapa 1, no
+#   hace ningún daño que esta prueba pueda ver, ni cerca ni lejos. Pero a las razas tampoco les ayuda.
+# - **La ganancia viene del medio.** Si se copian también las etapas 2 y 3, las razas se reconocen mucho mejor que desde
+#   cero. Y las cifras, que no tienen nada que ver con la tarea de origen, no pierden nada con cuatro etapas congeladas.
+#   Según esta prueba, todas las etapas menos la última son generales.
 # - **«Las últimas capas son específicas».** Se cumple para la última etapa, y lo muestra la tarea lejana: congelar
-#   también esa etapa les cuesta a las cifras muchos puntos. A las razas les cuesta poco o nada, porque lo que tiene de
-#   específico les conviene.
-# - **El ajuste fino lo recupera.** Lo que le falta a la última etapa congelada no se ha perdido para siempre. Cuando todo
-#   puede aprender, las cifras vuelven a subir.
+#   también esa etapa les cuesta a las cifras muchos puntos. A las razas no les cuesta nada que se vea, porque lo que
+#   tiene de específico les conviene.
+# - **El ajuste fino lo recupera**, al menos en su mayor parte. Cuando pueden aprender todas las etapas, las cifras vuelven
+#   a subir.
 #
 # Yosinski et al. encontraron algo más, con una red de ocho capas y medio millón de imágenes por tarea: un bache en el
 # medio, porque capas vecinas habían aprendido a trabajar juntas y se las separó. Cinco etapas y `LABELS` etiquetas por
@@ -1311,8 +1323,8 @@ check_copy(copy_and_freeze)
 # where $\lVert \cdot \rVert$ is the root of the sum of all squared entries. 1 means that both say the same about which
 # pictures are alike; near 0 they have nothing in common. The order of the channels does not matter.
 #
-# We look at both. First the network of section 6 that was fine-tuned as a whole. Then five more: in each, **one stage
-# alone** may learn (and the head), all others stay pretrained, and we look at that stage's output. All start from the
+# We look at both. First the network of section 6 that was fine-tuned as a whole. Then five more, for the far task: in each, **one
+# stage alone** may learn (and the head), all others stay pretrained, and we look at that stage's output. All start from the
 # same trained head and stop by the same rule.
 
 # %% [markdown] lang="es"
@@ -1331,7 +1343,7 @@ check_copy(copy_and_freeze)
 # mismo sobre qué imágenes se parecen; cerca de 0, que no tienen nada en común. El orden de los canales no importa.
 #
 # Miramos las dos cosas. Primero, la red de la sección 6 a la que se le hizo el ajuste fino entera. Después,
-# cinco más: en cada una puede aprender **una sola etapa** (y la cabeza), las demás quedan como estaban, y miramos la
+# cinco más, para la tarea lejana: en cada una puede aprender **una sola etapa** (y la cabeza), las demás quedan como estaban, y miramos la
 # salida de esa etapa. Todas parten de la misma cabeza entrenada y paran según la misma regla.
 
 
@@ -1341,35 +1353,33 @@ def linear_cka(x, y):
     return np.linalg.norm(x.T @ y) ** 2 / (np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y))
 
 
-moved, alone = {}, {}
-for task in tests:
-    (x, y), (x_val, y_val), (x_test, y_test) = draw(task, seeds[-1])
-    before = averages_after(pretrained_after(0, [], heads[task]), 0, x_test[0])
-    moved["whole", task] = [linear_cka(*pair) for pair in zip(before, whole[task])]
-    moved["alone", task] = []
-    for k in range(5):
-        model = pretrained_after(k, [k], heads[task])
-        train(model, FINE_TUNE_RATE, x[k], y, x_val[k], y_val)
-        moved["alone", task].append(linear_cka(before[k], averages_after(model, k, x_test[k])[0]))
-        alone[task, k] = np.mean(answers_of(model, x_test[k]) == y_test)
-    print(f"{words[task]}:", *(f"{name} {percent(alone[task, k])}" for k, name in enumerate(STAGES)), sep="  ")
+moved = {f"whole_{task}": [linear_cka(*pair) for pair in zip(*whole[task])] for task in tests} | {"alone": []}
+(x, y), (x_val, y_val), (x_test, y_test) = draw("far", seeds[-1])
+for k, name in enumerate(STAGES):
+    model = pretrained_after(k, [k], heads["far"])
+    train(model, FINE_TUNE_RATE, x[k], y, x_val[k], y_val)
+    after = averages_after(model, k, x_test[k])[0]
+    moved["alone"].append(linear_cka(whole["far"][0][k], after))
+    print(f"{name:>8}: {percent(np.mean(answers_of(model, x_test[k]) == y_test))}")
 
 # %%
-axes = plots.plt.subplots(1, 2, figsize=(8.4, 3), layout="constrained", sharey=True)[1]
-for ax, task in zip(axes, tests):
-    plot_over_stages(ax, {way: moved[way, task] for way in ("whole", "alone")}, "CKA")
-    ax.set_title(words[task])
-axes[0].legend(frameon=False)
-claim("changes_pile_up", min(moved["alone", task][4] - moved["whole", task][4] for task in tests))
+ax = plots.new_axes(None, 6, 3)
+plot_over_stages(ax, moved, "CKA")
+ax.legend(frameon=False)
+claim("changes_pile_up", moved["alone"][4] - moved["whole_far"][4])
 
 # %% [markdown] lang="en"
-# *Likeness of each stage's features before and after fine-tuning, on test pictures; 1 means no change. Blue: the whole
-# network was tuned. Orange: only that stage was.*
+# *Likeness of each stage's features before and after fine-tuning, on test pictures; 1 means no change. Solid: the whole
+# network was tuned for digits; dash-dotted: for breeds. Dashed: for digits, and only that stage was tuned. The lines of
+# text give the test accuracy where one stage alone was tuned.*
 #
-# Two lines, two stories. The blue one says that the last stage changes most. The orange one says how much of that is
-# its own doing, and it is far less: most of what the last stage seems to change, it inherits. Which stage moves most
-# when it is alone is another question, and the orange lines need not give the last one. The lines of text above say what each
-# stage reaches alone.
+# The solid line says that the last stage changes most. The dashed one says how much of that is its own doing: a part
+# only. The rest of its change it inherits from the stages before. So the curve of a network tuned as a whole, which one
+# finds in many papers, is no list of which layers have learnt how much. Alone, a stage may also move *further* than in
+# company, as it has to do all the work.
+#
+# Compare the accuracies too. Which stage, tuned alone, comes near the network that was tuned as a whole? On digits it
+# is the last one, the very stage that section 6 found to be the specific one.
 #
 # Mind the size of such numbers. They belong to this training, with this
 # [learning rate](../../docs/glossary.md#learning-rate): a lower one moves every stage less. And they say what *changes*,
@@ -1380,11 +1390,11 @@ claim("changes_pile_up", min(moved["alone", task][4] - moved["whole", task][4] f
 # - Show filters, take maps out of any layer, and turn them into features. These are **averages** over positions: they
 #   say how much, not where.
 # - Compute a receptive field. It is a property of the architecture; how the field is used is learnt.
-# - Probe each layer, with the same number of features. On drawn breeds the last stage was the best; on digits the stem
-#   did as well, once its places were kept; whether a picture is blurred was best read in the middle.
-# - Copy, freeze and train the rest. Here all stages but the last proved general. The last one was specific, and
-#   fine-tuning won back what it lacked.
-# - Tell a layer's own change from what it inherits.
+# - Probe each layer, with the same number of features and an untrained twin beside it. On drawn breeds the late stages
+#   were the best, and that was learnt. On digits the stem did as well, once its places were kept, and the twin as well
+#   as the trained network. Blur was read best in an early stage.
+# - Copy, freeze and train the rest. Here all stages but the last proved general; the last one was specific.
+# - Tell a stage's own change from what it inherits.
 #
 # All this was measured with one small network, on drawn pets and scanned digits. On large networks and real photos
 # Yosinski et al. found the same direction: the further the tasks lie apart, the earlier the layer from which on freezing
@@ -1397,12 +1407,17 @@ claim("changes_pile_up", min(moved["alone", task][4] - moved["whole", task][4] f
 
 # %% [markdown] lang="es"
 # *Parecido entre las características de cada etapa antes y después del ajuste fino, con imágenes de prueba; 1 significa
-# que no cambia nada. Azul: se ajustó la red entera. Naranja: solo esa etapa.*
+# que no cambia nada. Línea continua: se ajustó la red entera para las cifras; raya y punto: para las razas. Rayas: para
+# las cifras, y solo se ajustó esa etapa. Las líneas de texto dan la exactitud en la prueba cuando se ajusta una sola
+# etapa.*
 #
-# Dos líneas, dos historias. La azul dice que la última etapa es la que más cambia. La naranja dice cuánto de ese cambio
-# es obra suya, y es mucho menos: la mayor parte de lo que parece cambiar la última etapa lo hereda. Qué etapa se mueve
-# más cuando aprende sola es otra pregunta, y en las líneas naranjas no tiene por qué ser la última. Las líneas de texto
-# de arriba dicen hasta dónde llega cada etapa sola.
+# La línea continua dice que la última etapa es la que más cambia. La de rayas dice cuánto de ese cambio es obra suya:
+# solo una parte. El resto lo hereda de las etapas anteriores. Así que la curva de una red ajustada entera, que se
+# encuentra en muchos artículos, no es una lista de cuánto ha aprendido cada capa. Además, una etapa sola puede moverse
+# *más* que acompañada, porque tiene que hacer todo el trabajo.
+#
+# Compare también las exactitudes. ¿Qué etapa, ajustada sola, se acerca a la red ajustada entera? Con las cifras es la
+# última, precisamente la que la sección 6 señaló como específica.
 #
 # Cuidado con el tamaño de estos números. Son de este entrenamiento, con esta [tasa de
 # aprendizaje](../../docs/glosario.md#tasa-de-aprendizaje): con una menor, todas las etapas se mueven menos. Y dicen qué
@@ -1413,12 +1428,13 @@ claim("changes_pile_up", min(moved["alone", task][4] - moved["whole", task][4] f
 # - Mostrar filtros, sacar mapas de cualquier capa y convertirlos en características. Estas son **promedios** de todas
 #   las posiciones: dicen cuánto, no dónde.
 # - Calcular un campo receptivo. Es una propiedad de la arquitectura; lo que se aprende es a usarlo.
-# - Sondear cada capa, con el mismo número de características. Con las razas dibujadas, la última etapa fue la mejor; con
-#   las cifras, el *stem* acertó lo mismo en cuanto se conservaron los lugares; si una imagen está desenfocada se leyó
-#   mejor en el medio.
-# - Copiar, congelar y entrenar el resto. Aquí todas las etapas menos la última resultaron generales. La última fue
-#   específica, y el ajuste fino recuperó lo que le faltaba.
-# - Distinguir lo que una capa cambia por sí misma de lo que hereda.
+# - Sondear cada capa, con el mismo número de características y con una gemela sin entrenar al lado. Con las razas
+#   dibujadas, las últimas etapas fueron las mejores, y eso se había aprendido. Con las cifras, el *stem* acertó lo mismo
+#   en cuanto se conservaron los lugares, y la gemela tanto como la red entrenada. El desenfoque se leyó mejor en una
+#   etapa del principio.
+# - Copiar, congelar y entrenar el resto. Aquí todas las etapas menos la última resultaron generales; la última fue
+#   específica.
+# - Distinguir lo que una etapa cambia por sí misma de lo que hereda.
 #
 # Todo esto se ha medido con una sola red pequeña, con mascotas dibujadas y cifras escaneadas. Con redes grandes y fotos
 # reales, Yosinski et al. encontraron la misma dirección: cuanto más lejos está una tarea de la otra, antes está la capa a
