@@ -196,7 +196,9 @@ right = test_logits.argmax(1) == data.test.labels
 print(metrics.wilson_interval(right.mean(), len(right)))
 
 # %% [markdown] lang="en"
-# The brackets hold an interval; section 6 explains it.
+# The brackets hold an interval; section 6 explains it. With the sample's parameters these are drawings. On photos of
+# cats and dogs, ten labels a class and a larger frozen backbone (`efficientnet_lite0`) gave 95.3 % (92.4 % – 97.1 %) in
+# lesson 01's PyTorch. What the claims of this lesson measure there is on [the page of photos](../../docs/photos.md).
 #
 # **Few labels: cross-validation.** Where no pictures can be spared for val,
 # [cross-validation](../../docs/glossary.md#cross-validation) cuts the training pictures into five parts, trains five
@@ -204,7 +206,10 @@ print(metrics.wilson_interval(right.mean(), len(right)))
 # chosen: here the strength $C$ of a logistic regression for the sixteen breeds.
 
 # %% [markdown] lang="es"
-# Entre paréntesis va un intervalo; la sección 6 lo explica.
+# Entre paréntesis va un intervalo; la sección 6 lo explica. Con los parámetros de la muestra, estas imágenes son
+# dibujos. Con fotos de gatos y perros, diez etiquetas por clase y una red base congelada mayor (`efficientnet_lite0`),
+# la lección 01 obtuvo en PyTorch un 95.3 % (92.4 % – 97.1 %). Lo que miden allí las afirmaciones de esta lección está
+# en [la página de las fotos](../../docs/fotos.md).
 #
 # **Pocas etiquetas: validación cruzada.** Cuando no se puede apartar ninguna imagen para val, la [validación
 # cruzada](../../docs/glosario.md#validación-cruzada) corta las imágenes de entrenamiento en cinco partes, entrena cinco
