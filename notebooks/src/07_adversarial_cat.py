@@ -8,7 +8,7 @@
 #
 # - a loop that draws the picture a network takes for an ideal cat or an ideal zebra, and a check of how far to believe
 #   it;
-# - an attack within a stated **budget**, and the proof on the saved file;
+# - an [attack](../../docs/glossary.md#adversarial-example) within a stated **budget**, and the proof on the saved file;
 # - the measurement of what an attack survives, and whether it works on another network;
 # - a fair test of a defence: against an attacker who knows it.
 
@@ -22,7 +22,8 @@
 #
 # - un bucle que dibuja la imagen que una red toma por el gato ideal o la cebra ideal, y una comprobación de hasta qué
 #   punto hay que creérsela;
-# - un ataque con un **presupuesto** declarado, y la prueba con el archivo guardado;
+# - un [ataque](../../docs/glosario.md#ejemplo-adversarial) con un **presupuesto** declarado, y la prueba con el archivo
+#   guardado;
 # - la medida de a qué sobrevive un ataque y de si funciona con otra red;
 # - una prueba justa de una defensa: contra un atacante que la conoce.
 
@@ -91,9 +92,9 @@ print("TensorFlow", tf.__version__, "Keras", keras.__version__, tf.config.list_l
 # %% [markdown] lang="en"
 # ## 1. A network of a thousand words
 #
-# Our network is `efficientnet_lite0`. It learnt the thousand classes of [ImageNet](../../docs/glossary.md#imagenet) from
-# more than a million photos of 224 pixels, several cats and a zebra among them. This lesson changes **pixels**, so we
-# put the [preprocessing](../../docs/glossary.md#preprocessing) into the model: it takes pixels of 0 to 1 and gives
+# Our network is `efficientnet_lite0`. It learnt the thousand classes of [ImageNet](../../docs/glossary.md#imagenet)
+# from more than a million photos of 224 pixels, several cats and a zebra among them. This lesson changes **pixels**, so
+# we put the [preprocessing](../../docs/glossary.md#preprocessing) into the model: it takes pixels of 0 to 1 and gives
 # [logits](../../docs/glossary.md#logits). Its [weights](../../docs/glossary.md#weights) will not change at all.
 #
 # A second network will be our **witness**: `mini_resnet`. It belongs to another family, looks at 64 pixels, and learnt
@@ -194,8 +195,8 @@ axes = plots.show_images(both, answers(model, both), columns=2, side=1.9)
 
 # %% [markdown] lang="en"
 # *Two photos and the three most probable words of the network. It is sure of the dog. For the cat it hesitates between
-# three kinds of cat, and the rest of the thousand words get hardly anything. (Cat: Chelsea, of the library scikit-image.
-# Dog: photo by Hans Kemperman, public domain.)*
+# three kinds of cat, and the rest of the thousand words get hardly anything. (Cat: Chelsea, of the library
+# scikit-image. Dog: photo by Hans Kemperman, public domain.)*
 #
 # What is between pixels and words? As in lesson 01 we look at the [feature maps](../../docs/glossary.md#feature-map) of
 # some layers, this time those of a large network on a real cat.
@@ -233,9 +234,9 @@ maps = {name: np.asarray(output[0]) for name, output in zip(names, inside(prepar
 axes = plots.show_feature_maps(maps, side=1.0)
 
 # %% [markdown] lang="en"
-# *Six maps of each of three layers, from early (above) to late. At first the network keeps edges and the fine pattern of
-# the fur. In the last row 7 × 7 numbers are left, and they say that something is there, such as an ear or a nose, and
-# roughly where.*
+# *Six maps of each of three layers, from early (above) to late. At first the network keeps edges and the fine pattern
+# of the fur. In the last row 7 × 7 numbers are left, and they say that something is there, such as an ear or a nose,
+# and roughly where.*
 #
 # From such maps a person can hardly read what "cat" means to the network. So let us ask it for a picture.
 #
@@ -249,9 +250,9 @@ axes = plots.show_feature_maps(maps, side=1.0)
 # What do you expect to see, once the network is sure that this is a cat?
 
 # %% [markdown] lang="es"
-# *Seis mapas de cada una de tres capas, de las primeras (arriba) a las últimas. Al principio la red conserva los
-# bordes y el dibujo fino del pelo. En la última fila quedan 7 × 7 números, que dicen que algo está ahí, como una oreja o
-# un hocico, y más o menos dónde.*
+# *Seis mapas de cada una de tres capas, de las primeras (arriba) a las últimas. Al principio la red conserva los bordes
+# y el dibujo fino del pelo. En la última fila quedan 7 × 7 números, que dicen que algo está ahí, como una oreja o un
+# hocico, y más o menos dónde.*
 #
 # En esos mapas una persona apenas puede leer qué es «gato» para la red. Así que pidámosle una imagen.
 #
@@ -259,9 +260,9 @@ axes = plots.show_feature_maps(maps, side=1.0)
 #
 # Entrenar es cambiar los pesos para que crezca la puntuación correcta. Démosle la vuelta: los pesos se quedan quietos y
 # cambia **la imagen**, para que crezca la puntuación de una clase. Partimos de un ruido tenue y seguimos el
-# [gradiente](../../docs/glosario.md#gradiente) de la [pérdida](../../docs/glosario.md#función-de-pérdida) con respecto a
-# los píxeles. El [optimizador](../../docs/glosario.md#optimizador) es el mismo que entrena redes, Adam; lo que mueve es
-# la imagen.
+# [gradiente](../../docs/glosario.md#gradiente) de la [pérdida](../../docs/glosario.md#función-de-pérdida) con respecto
+# a los píxeles. El [optimizador](../../docs/glosario.md#optimizador) es el mismo que entrena redes, Adam; lo que mueve
+# es la imagen.
 #
 # ¿Qué espera ver cuando la red esté segura de que es un gato?
 
@@ -352,8 +353,8 @@ claim("noise_is_a_cat", 100 * sure)
 # *Aquello de lo que la red está segura. El ojo ve ruido de colores.*
 #
 # Así que una probabilidad alta todavía no es la imagen de un gato. La red se entrenó con fotos; nadie le preguntó nunca
-# por ruido, y ahí sus puntuaciones significan poco. La testigo tampoco ve un gato. **Aquello en lo que solo cree una red
-# habla de esa red, no de los gatos.**
+# por ruido, y ahí sus puntuaciones significan poco. La testigo tampoco ve un gato. **Aquello en lo que solo cree una
+# red habla de esa red, no de los gatos.**
 #
 # ### Tres remedios
 #
@@ -463,7 +464,7 @@ COLOURS = torch.tensor([[0.6, 0.6, 0.6], [0.2, 0.0, -0.2], [0.05, -0.1, 0.05]], 
 
 
 def paint(layers):
-    """Pictures of several sizes, scaled up and added; brightness, warm-cold and green-purple become red, green, blue."""
+    """Pictures of several sizes, scaled up and added; brightness and two colour axes become red, green and blue."""
     total = sum(F.interpolate(layer, size=224, mode="bilinear") for layer in layers)
     return (0.5 + torch.einsum("nchw,cd->ndhw", total, COLOURS)).clamp(0, 1)
 
@@ -488,7 +489,7 @@ COLOURS = tf.constant([[0.6, 0.6, 0.6], [0.2, 0.0, -0.2], [0.05, -0.1, 0.05]])
 
 
 def paint(layers):
-    """Pictures of several sizes, scaled up and added; brightness, warm-cold and green-purple become red, green, blue."""
+    """Pictures of several sizes, scaled up and added; brightness and two colour axes become red, green and blue."""
     total = sum(tf.image.resize(layer, (224, 224)) for layer in layers)
     return tf.clip_by_value(0.5 + total @ COLOURS, 0, 1)
 
@@ -517,18 +518,14 @@ def ideal_image(model, target, steps=STEPS, variation=400, jitter=16, seed=SEED)
 ideal_cat, ideal_zebra = ideal_image(model, CAT), ideal_image(model, ZEBRA)
 ideals = np.concatenate([plain, ideal_cat, ideal_zebra])
 axes = plots.show_images(ideals, answers(model, ideals, 1), columns=3, side=2.1)
-sure_cat, sure_zebra = (
-    softmax(outputs_of(model, x), axis=1)[0, k] for x, k in ((ideal_cat, CAT), (ideal_zebra, ZEBRA))
-)
+sure = {k: softmax(outputs_of(model, image), axis=1)[0, k] for k, image in ((CAT, ideal_cat), (ZEBRA, ideal_zebra))}
 opinions = {"plain": plain, "ideal_cat": ideal_cat, "ideal_zebra": ideal_zebra, "chelsea": cat}
 for key, images in opinions.items():
     opinions[key] = by_witness(images[0], "tabby")
     whole = softmax(outputs_of(witness, resized(images, 64)), axis=1)[0, words_of[202].index("tabby")]
-    print(
-        f"{words[key]:>16}: {percent(opinions[key], 5):>12} {words['windows']}, {percent(whole, 5):>12} {words['whole']}"
-    )
-claim("ideal_cat", 100 * sure_cat)
-claim("ideal_zebra", 100 * sure_zebra)
+    print(f"{words[key]:>16}: {percent(opinions[key], 5)} {words['windows']}, {percent(whole, 5)} {words['whole']}")
+claim("ideal_cat", 100 * sure[CAT])
+claim("ideal_zebra", 100 * sure[ZEBRA])
 claim("witness_agrees", opinions["ideal_cat"] / opinions["plain"])
 
 # %% [markdown] lang="en"
@@ -569,15 +566,15 @@ claim("witness_agrees", opinions["ideal_cat"] / opinions["plain"])
 #
 # ¿Está de acuerdo la testigo? Nunca ha visto nuestra red. En las ventanas, a «tabby» le da con el gato ideal mucho más
 # que con el ruido, así que en él hay algo más de gato que el gusto de nuestra red. Pero el número queda muy por debajo
-# del 1 %: dice más de la diferencia que de la imagen. De la cebra, la testigo no dice nada: no tiene esa clase. Para eso
-# hace falta otra red que la tenga, como la ResNet-50 de torchvision o la de `keras.applications`.
+# del 1 %: dice más de la diferencia que de la imagen. De la cebra, la testigo no dice nada: no tiene esa clase. Para
+# eso hace falta otra red que la tenga, como la ResNet-50 de torchvision o la de `keras.applications`.
 #
 # ## 3. Un perro se vuelve gato
 #
-# Ahora la otra pregunta. Tomamos una foto que la red acierta y la cambiamos **lo menos posible**, hasta que la respuesta
-# sea errónea. ¿Qué es poco? Hay que decirlo antes, con un número, el **presupuesto** $\varepsilon$: ningún valor de
-# ningún píxel puede cambiar más de $\varepsilon$. (Es la *norma del máximo* del cambio). Un archivo tiene niveles enteros
-# de 0 a 255, así que contamos en niveles: $\varepsilon = 4/255$ son cuatro niveles.
+# Ahora la otra pregunta. Tomamos una foto que la red acierta y la cambiamos **lo menos posible**, hasta que la
+# respuesta sea errónea. ¿Qué es poco? Hay que decirlo antes, con un número, el **presupuesto** $\varepsilon$: ningún
+# valor de ningún píxel puede cambiar más de $\varepsilon$. (Es la *norma del máximo* del cambio). Un archivo tiene
+# niveles enteros de 0 a 255, así que contamos en niveles: $\varepsilon = 4/255$ son cuatro niveles.
 #
 # **Un solo paso** es el método del signo del gradiente (FGSM, *fast gradient sign method*):
 #
@@ -682,9 +679,9 @@ def attack(model, images, labels, levels, steps=ATTACK_STEPS, sign=1, how=pgd):
 # hold. So we save the result as PNG, which loses nothing, read it back, and ask again.
 
 # %% [markdown] lang="es"
-# Convirtamos al perro en un gato atigrado. Lo que cuenta es el **archivo**: una imagen en memoria puede contener valores
-# que no caben en ningún archivo. Por eso guardamos el resultado en PNG, que no pierde nada, lo volvemos a leer y
-# preguntamos otra vez.
+# Convirtamos al perro en un gato atigrado. Lo que cuenta es el **archivo**: una imagen en memoria puede contener
+# valores que no caben en ningún archivo. Por eso guardamos el resultado en PNG, que no pierde nada, lo volvemos a leer
+# y preguntamos otra vez.
 
 # %%
 from skimage.metrics import structural_similarity
@@ -698,12 +695,10 @@ shown = np.concatenate([dog, (128 + 20 * change).clip(0, 255).astype(np.uint8), 
 titles = [answers(model, dog, 2)[0], f"{words['added']}\n× 20", answers(model, read_back, 2)[0]]
 axes = plots.show_images(shown, titles, columns=3, side=1.9)
 fooled = softmax(outputs_of(model, read_back), axis=1)[0, CAT]
-print(
-    f"{words['largest']}: {np.abs(change).max()}, SSIM {structural_similarity(dog[0], read_back[0], channel_axis=2):.3f}"
-)
-print(
-    "mini_resnet:", *(text.replace("\n", ", ") for text in answers(witness, resized(shown[[0, 2]], 64), 2)), sep="\n  "
-)
+similarity = structural_similarity(dog[0], read_back[0], channel_axis=2)
+print(f"{words['largest']}: {np.abs(change).max()}, SSIM {similarity:.3f}")
+for text in answers(witness, resized(shown[[0, 2]], 64), 2):
+    print("mini_resnet:", text.replace("\n", ", "))
 claim("file_fools", 100 * fooled)
 
 # %% [markdown] lang="en"
@@ -721,12 +716,12 @@ claim("file_fools", 100 * fooled)
 
 # %% [markdown] lang="es"
 # *A la izquierda la foto, a la derecha el archivo guardado y vuelto a leer, ambos con las dos mejores palabras de la
-# red. En medio, lo añadido, 20 veces más fuerte; el gris significa «sin cambio». Debajo, las palabras de la testigo para
-# las dos imágenes.*
+# red. En medio, lo añadido, 20 veces más fuerte; el gris significa «sin cambio». Debajo, las palabras de la testigo
+# para las dos imágenes.*
 #
 # ¿Distingue los dos perros? Aquí el juez es usted. Junto a imágenes así suele darse un número, la **similitud
-# estructural** (SSIM). En ventanas pequeñas compara la media, la dispersión y la correlación de los píxeles; 1 significa
-# iguales. Mide cuánto se parecen dos archivos. No es un ojo, y no sabe qué notaría una persona.
+# estructural** (SSIM). En ventanas pequeñas compara la media, la dispersión y la correlación de los píxeles; 1
+# significa iguales. Mide cuánto se parecen dos archivos. No es un ojo, y no sabe qué notaría una persona.
 #
 # A la testigo no se la engaña en absoluto. El ataque se hizo para una sola red; la sección 5 vuelve sobre ello.
 #
@@ -818,14 +813,15 @@ check_step(step_towards)
 # ### Any error, or a certain one?
 #
 # Which is easier: to get *some* wrong word out of the network, or "tabby"? And how far can the budget go before you see
-# the change? Guess, then move the slider. (In a page without a kernel it stands still; the lines below have all numbers.)
+# the change? Guess, then move the slider. (In a page without a kernel it stands still; the lines below have all
+# numbers.)
 
 # %% [markdown] lang="es"
 # ### ¿Un error cualquiera o uno concreto?
 #
 # ¿Qué es más fácil: sacarle a la red *alguna* palabra errónea, o «tabby»? ¿Y hasta dónde puede llegar el presupuesto
-# antes de que se vea el cambio? Haga su apuesta y mueva el control. (En una página sin kernel no se mueve; las líneas de
-# debajo tienen todos los números).
+# antes de que se vea el cambio? Haga su apuesta y mueva el control. (En una página sin kernel no se mueve; las líneas
+# de debajo tienen todos los números).
 
 # %%
 from tlhelpers.widgets import explore
@@ -862,12 +858,12 @@ explore({words["levels"]: levels}, show_level)
 # it.
 
 # %% [markdown] lang="es"
-# *A la izquierda, el ataque que quiere un error cualquiera; a la derecha, el que quiere un gato atigrado; diez pasos cada
-# uno. Cada línea da el nivel y las dos mejores palabras para ambos.*
+# *A la izquierda, el ataque que quiere un error cualquiera; a la derecha, el que quiere un gato atigrado; diez pasos
+# cada uno. Cada línea da el nivel y las dos mejores palabras para ambos.*
 #
 # Con un solo nivel, el ataque no dirigido ya tiene su error. Toma la palabra errónea más cercana: otra raza de perro, u
-# otro animal con un pelaje así. El camino hasta «tabby» es más largo. Una foto muestra que ambas cosas son posibles; con
-# qué frecuencia triunfa un ataque es otra pregunta.
+# otro animal con un pelaje así. El camino hasta «tabby» es más largo. Una foto muestra que ambas cosas son posibles;
+# con qué frecuencia triunfa un ataque es otra pregunta.
 #
 # ## 4. ¿Con qué frecuencia? Una curva con muchas imágenes
 #
@@ -979,8 +975,8 @@ claim("noise_does_not_fool", pgd_at_4 - noise_at_4)
 # other classifier judge the images that were made for ours.
 
 # %% [markdown] lang="es"
-# *Porcentaje de respuestas erróneas según el presupuesto, con [intervalos](../../docs/glosario.md#intervalo-de-confianza)
-# del 95 %. En el 0 las imágenes están intactas.*
+# *Porcentaje de respuestas erróneas según el presupuesto, con
+# [intervalos](../../docs/glosario.md#intervalo-de-confianza) del 95 %. En el 0 las imágenes están intactas.*
 #
 # Unos pocos niveles bastan con casi cualquier imagen. Los signos al azar del mismo tamaño hacen mucho menos. Así que lo
 # que importa no es la cantidad, sino la dirección. Son mascotas dibujadas y una red pequeña; con
@@ -992,17 +988,18 @@ claim("noise_does_not_fool", pgd_at_4 - noise_at_4)
 # clasificador juzgue las imágenes que se hicieron para el nuestro.
 
 # %%
-side = sides[OTHER_BACKBONE]
-own = right(other, x, side)
-print(f"{words['unharmed']:>14}: {wrong(other, x, side)}")
-for way in ("PGD", "noise"):
-    for level in (4, 8):
-        found = right(other, attacked[way][level], side)
-        print(f"{words.get(way, way):>14} {level}: {wrong(other, attacked[way][level], side)}")
-        print(" " * 17, metrics.describe_difference(metrics.paired_difference(own, found), LANGUAGE))
+judged = {}
+for way, level in (("unharmed", 0), ("PGD", 4), ("PGD", 8), ("noise", 8)):
+    judged[way, level] = right(other, attacked[way][level] if level else x, sides[OTHER_BACKBONE])
+    share = metrics.wilson_interval(float((~judged[way, level]).mean()), len(y))
+    difference = metrics.paired_difference(judged["unharmed", 0], judged[way, level])
+    print(f"{words.get(way, way):>13} {level}: {share}")
+    if level:
+        print(f"{'':16} {metrics.describe_difference(difference, LANGUAGE)}")
 
 # %% [markdown] lang="en"
-# *Wrong answers of the other classifier, with 95 % intervals, and the difference to its answers to the unharmed images.*
+# *Wrong answers of the other classifier, with 95 % intervals, and the difference to its answers to the unharmed
+# images.*
 #
 # In the literature attacks transfer best between networks that are alike, and attackers who want transfer
 # attack several networks at once. "They do not have my network" is a hope, not a defence.
@@ -1049,6 +1046,7 @@ after = {}
 for way, send in ways.items():
     after[way] = [wrong(pets, send(images)) for images in (attacked["PGD"][4], x)]
     print(f"{words.get(way, way):>14} {after[way][0]!s:>24} {after[way][1]!s:>24}")
+claim("blur_costs", 100 * (after["blur"][1].value - after["as_it_is"][1].value))
 
 # %% [markdown] lang="en"
 # *Wrong answers after each treatment, with 95 % intervals: four levels of PGD, and the unharmed images.*
@@ -1158,11 +1156,12 @@ claim("knowing_the_blur_helps", 100 * (rows["adaptive"].value - rows["unaware"].
 #
 # ### Train on attacked images
 #
-# **Adversarial training** (Madry et al., 2018) shows the network attacked images while it learns, with their right
-# [labels](../../docs/glossary.md#label). The attacks are made anew in each step, on the network as it then is. To know
-# what the *attacks* bring, we train a second copy in just the same way on ordinary images: all weights but those of
-# [BatchNorm](../../docs/glossary.md#batch-normalisation), the same batches, the same rule. Each stops when the loss on
-# held-out images, for the first copy attacked ones, has not fallen for `PATIENCE` rounds, and keeps its best round.
+# [**Adversarial training**](../../docs/glossary.md#adversarial-training) (Madry et al., 2018) shows the network
+# attacked images while it learns, with their right [labels](../../docs/glossary.md#label). The attacks are made anew in
+# each step, on the network as it then is. To know what the *attacks* bring, we train a second copy in just the same way
+# on ordinary images: all weights but those of [BatchNorm](../../docs/glossary.md#batch-normalisation), the same
+# batches, the same rule. Each stops when the loss on held-out images, for the first copy attacked ones, has not fallen
+# for `PATIENCE` rounds, and keeps its best round.
 
 # %% [markdown] lang="es"
 # *Respuestas erróneas del desenfoque y la red juntos: ante imágenes intactas, ante el ataque a la red sola y ante el
@@ -1172,12 +1171,13 @@ claim("knowing_the_blur_helps", 100 * (rows["adaptive"].value - rows["unaware"].
 #
 # ### Entrenar con imágenes atacadas
 #
-# El **entrenamiento adversarial** (Madry et al., 2018) muestra a la red imágenes atacadas mientras aprende, con sus
-# [etiquetas](../../docs/glosario.md#etiqueta) correctas. Los ataques se hacen de nuevo en cada paso, contra la red tal
-# como está entonces. Para saber qué aportan los *ataques*, entrenamos otra copia exactamente igual con imágenes
-# corrientes: todos los pesos menos los de [BatchNorm](../../docs/glosario.md#normalización-por-lotes), los mismos lotes,
-# la misma regla. Cada una para cuando la pérdida con imágenes apartadas, para la primera copia atacadas, lleva
-# `PATIENCE` rondas sin bajar, y se queda con su mejor ronda.
+# El [**entrenamiento adversarial**](../../docs/glosario.md#entrenamiento-adversarial) (Madry et al., 2018) muestra a la
+# red imágenes atacadas mientras aprende, con sus [etiquetas](../../docs/glosario.md#etiqueta) correctas. Los ataques se
+# hacen de nuevo en cada paso, contra la red tal como está entonces. Para saber qué aportan los *ataques*, entrenamos
+# otra copia exactamente igual con imágenes corrientes: todos los pesos menos los de
+# [BatchNorm](../../docs/glosario.md#normalización-por-lotes), los mismos lotes, la misma regla. Cada una para cuando la
+# pérdida con imágenes apartadas, para la primera copia atacadas, lleva `PATIENCE` rondas sin bajar, y se queda con su
+# mejor ronda.
 
 
 # %% framework="pytorch"
@@ -1301,8 +1301,8 @@ claim("adversarial_training_helps", 100 * gain)
 #
 # Lo que se ha mostrado es robustez contra **este** ataque con **este** presupuesto, y nada más.
 # [RobustBench](https://robustbench.github.io) mantiene una tabla de defensas publicadas y ataca cada una con varios
-# ataques que se adaptan a ella. Con fotos de muchas clases, los modelos robustos pierden bastante exactitud con imágenes
-# corrientes.
+# ataques que se adaptan a ella. Con fotos de muchas clases, los modelos robustos pierden bastante exactitud con
+# imágenes corrientes.
 #
 # ### ¿Cuatro ojos ven más que dos?
 #
@@ -1421,7 +1421,8 @@ claim("random_signs_cancel", shares[-1])
 # The line explains how a change can add up. Why does the gradient point to something that means nothing to us? Ilyas et
 # al. (2019) found: networks use **every** pattern that tells the classes apart in the training photos, also fine and
 # faint ones that no person uses. Such patterns are real: they help on new photos too. But a few levels can reverse
-# them. The authors call them **non-robust features**. Their proof: they attacked photos towards another class, gave
+# them. The authors call them [**non-robust
+# features**](../../docs/glossary.md#non-robust-feature). Their proof: they attacked photos towards another class, gave
 # them *that* class as their label, and trained a new network on them. To us every label was wrong, and yet the network
 # did well on ordinary test photos.
 #
@@ -1440,8 +1441,8 @@ claim("random_signs_cancel", shares[-1])
 #
 # ## 9. The whole of it on one page
 #
-# The script that you take home: a photo, the class that it shall be taken for, and the name of the file to save. Without a
-# fourth argument it downloads a network; here it gets the lesson's, so that the two can be compared.
+# The script that you take home: a photo, the class that it shall be taken for, and the name of the file to save.
+# Without a fourth argument it downloads a network; here it gets the lesson's, so that the two can be compared.
 
 # %% [markdown] lang="es"
 # *Mediana, sobre las imágenes de prueba, de cuánto se mueve la puntuación, sin signo: lo que dice la recta, lo que hace
@@ -1455,10 +1456,10 @@ claim("random_signs_cancel", shares[-1])
 # La recta explica cómo puede acumularse un cambio. Pero ¿por qué apunta el gradiente a algo que para nosotros no
 # significa nada? Ilyas et al. (2019) encontraron esto: las redes usan **todo** patrón que distinga las clases en las
 # fotos de entrenamiento, también los finos y tenues que ninguna persona usa. Esos patrones son reales: también ayudan
-# con fotos nuevas. Pero unos pocos niveles bastan para invertirlos. Los autores los llaman **características no
-# robustas**. Su prueba: atacaron fotos hacia otra clase, les pusieron *esa* clase como etiqueta y entrenaron con ellas
-# una red nueva. Para nosotros todas las etiquetas eran erróneas, y aun así la red acertaba bastante con fotos de prueba
-# corrientes.
+# con fotos nuevas. Pero unos pocos niveles bastan para invertirlos. Los autores los llaman [**características no
+# robustas**](../../docs/glosario.md#característica-no-robusta). Su prueba: atacaron fotos hacia otra clase, les
+# pusieron *esa* clase como etiqueta y entrenaron con ellas una red nueva. Para nosotros todas las etiquetas eran
+# erróneas, y aun así la red acertaba bastante con fotos de prueba corrientes.
 #
 # Así que un ataque no es un defecto de una red concreta. Aprovecha lo que las redes aprenden de esos datos, y por eso
 # puede funcionar con otra red que aprendió de fotos parecidas. El entrenamiento adversarial le quita a la red esas
@@ -1467,16 +1468,16 @@ claim("random_signs_cancel", shares[-1])
 # ## 8. Para qué sirve y para qué no
 #
 # Los ataques muestran en qué se apoya una red y dónde un producto no debe fiarse solo de ella. Por eso se enseñan.
-# Perturbar el sistema de alguien sin que lo pida está mal y en muchos países es delito. Busque debilidades en sus propios
-# modelos, o en los de quienes estén de acuerdo, y cuéntelas a quien pueda corregirlas antes que a otros.
+# Perturbar el sistema de alguien sin que lo pida está mal y en muchos países es delito. Busque debilidades en sus
+# propios modelos, o en los de quienes estén de acuerdo, y cuéntelas a quien pueda corregirlas antes que a otros.
 #
-# Las imágenes ideales muestran qué busca una red. No demuestran qué hace con fotos. Y un perro que engaña a una red en un
-# archivo no dice nada de una cámara en la calle.
+# Las imágenes ideales muestran qué busca una red. No demuestran qué hace con fotos. Y un perro que engaña a una red en
+# un archivo no dice nada de una cámara en la calle.
 #
 # ## 9. Todo en una página
 #
-# El programa que se lleva a casa: una foto, la clase por la que se quiere que pase y el nombre del archivo que se guarda.
-# Sin un cuarto argumento descarga una red; aquí recibe la de la lección, para poder compararlos.
+# El programa que se lleva a casa: una foto, la clase por la que se quiere que pase y el nombre del archivo que se
+# guarda. Sin un cuarto argumento descarga una red; aquí recibe la de la lección, para poder compararlos.
 
 # %% framework="pytorch"
 # %%writefile {folder}/one_page.py
@@ -1592,8 +1593,8 @@ claim("script_fools", 100 * softmax(outputs_of(model, from_script), axis=1)[0, C
 # - Attack with FGSM and PGD, targeted or not, within a budget, and prove it on the saved file.
 # - Measure: a curve over many images, random noise beside it, another network, the unharmed images under each
 #   treatment.
-# - Test a defence against an attacker who knows it. The blur and the ensemble did not hold; adversarial training helped,
-#   within its budget.
+# - Test a defence against an attacker who knows it. The blur and the ensemble did not hold; adversarial training
+#   helped, within its budget.
 # - Explain it: many tiny changes add up along a nearly straight line, and networks use features that we do not see.
 #
 # From [the toolbox](../../docs/toolbox.md) the lesson used `load_network`, `replace_head` and `fit`; it added nothing.
@@ -1603,9 +1604,9 @@ claim("script_fools", 100 * softmax(outputs_of(model, from_script), axis=1)[0, C
 # %% [markdown] lang="es"
 # ## Lo que ya sabe hacer
 #
-# - Seguir el gradiente hasta los píxeles: un bucle que dibuja lo que busca una red. Una red puede estar segura ante puro
-#   ruido; la variación total, el temblor y el paso de lo grueso a lo fino hacen de él una imagen, y una testigo dice
-#   hasta qué punto creérsela.
+# - Seguir el gradiente hasta los píxeles: un bucle que dibuja lo que busca una red. Una red puede estar segura ante
+#   puro ruido; la variación total, el temblor y el paso de lo grueso a lo fino hacen de él una imagen, y una testigo
+#   dice hasta qué punto creérsela.
 # - Atacar con FGSM y PGD, con o sin objetivo, dentro de un presupuesto, y demostrarlo con el archivo guardado.
 # - Medir: una curva con muchas imágenes, al lado el ruido al azar, otra red y las imágenes intactas tras cada
 #   tratamiento.
@@ -1631,7 +1632,8 @@ show_quiz("07_adversarial_cat/after", LANGUAGE)
 # - A. Madry, A. Makelov, L. Schmidt, D. Tsipras and A. Vladu, "Towards deep learning models resistant to adversarial
 #   attacks", *ICLR* 2018.
 # - A. Ilyas et al., "Adversarial examples are not bugs, they are features", *NeurIPS* 2019.
-# - F. Tramèr, N. Carlini, W. Brendel and A. Madry, "On adaptive attacks to adversarial example defenses", *NeurIPS* 2020.
+# - F. Tramèr, N. Carlini, W. Brendel and A. Madry, "On adaptive attacks to adversarial example defenses", *NeurIPS*
+#   2020.
 # - F. Croce et al., "RobustBench: a standardized adversarial robustness benchmark", *NeurIPS Datasets and Benchmarks*
 #   2021.
 
