@@ -1291,8 +1291,8 @@ ax.grid(axis="x", color="#DDDDDD", linewidth=0.8)
 # All of this was measured on drawings, with a small network. Where the mistakes come from the code they are the same
 # everywhere; their prices are not. A small trial with real photos of cats and dogs and `efficientnet_lite0` (two draws
 # of ten labels a class, 60 test images, one round of training) gave other ones. BGR and missing normalisation cost
-# nothing visible there, not even in use alone (−2.5 and −0.8 points): two kinds of animals are told apart by more than
-# colour. Raw pixels and pixels scaled twice in use cost 30 and 38 points, a learning rate × 100 cost 44, and BatchNorm
+# nothing visible there, not even in use alone (−2.5 and −0.8 points); presumably shape is enough to tell the two
+# animals apart. Raw pixels and pixels scaled twice in use cost 30 and 38 points, a learning rate × 100 cost 44, and BatchNorm
 # awake on a sorted folder 42. Not to freeze no longer seemed to help (+13 points, interval −9 to +36). So run the
 # lesson with `photos.yaml`, or with your own folder, before you trust a price.
 #
@@ -1327,8 +1327,8 @@ ax.grid(axis="x", color="#DDDDDD", linewidth=0.8)
 # Todo esto se midió con dibujos y con una red pequeña. Los errores que vienen del código son los mismos en todas
 # partes; sus precios, no. Un pequeño ensayo con fotos reales de gatos y perros y con `efficientnet_lite0` (dos sorteos
 # de diez etiquetas por clase, 60 imágenes de prueba, una ronda de entrenamiento) dio otros. Allí BGR y la falta de
-# normalización no costaron nada visible, ni siquiera solo en el uso (−2.5 y −0.8 puntos): dos especies se distinguen
-# por algo más que el color. Los píxeles sin escalar y los escalados dos veces, solo en el uso, costaron 30 y 38 puntos;
+# normalización no costaron nada visible, ni siquiera solo en el uso (−2.5 y −0.8 puntos); probablemente baste la
+# forma para distinguir los dos animales. Los píxeles sin escalar y los escalados dos veces, solo en el uso, costaron 30 y 38 puntos;
 # una tasa de aprendizaje × 100, 44; y BatchNorm despierta con una carpeta ordenada, 42. No congelar ya no parecía
 # ayudar (+13 puntos, intervalo de −9 a +36). Así que ejecute la lección con `photos.yaml`, o con su propia carpeta,
 # antes de fiarse de un precio.
