@@ -335,6 +335,7 @@ print(f"{learning:,} of {model.count_params():,} weights learn")
 
 # %%
 from tlhelpers.data.datasets import load_splits
+from tlhelpers.numbers import percent
 
 data = load_splits(DATASET, image_size=64, seed=SEED, progress=False)  # 64: as it was trained
 few = data.train.per_class(LABELS, seed=DRAWS * SEED)
@@ -405,7 +406,7 @@ from sklearn.preprocessing import StandardScaler
 head = make_pipeline(StandardScaler(), LogisticRegression())  # one scale for all, then a weighing
 head.fit(features, few.labels)
 answers = head.predict(features_of(data.test.images, backbone))
-print(f"{np.mean(answers == data.test.labels):.1%}")
+print(percent(np.mean(answers == data.test.labels)))
 
 # %% [markdown] lang="en"
 # The number is the [accuracy](../../docs/glossary.md#accuracy): the share of right answers, on pictures that were used
@@ -451,7 +452,7 @@ right = {
     words["pixels"]: right_answers(pixels_of),
 }
 for name, of_draws in right.items():
-    print(f"{name:>28}:", *(f"{of_draw.mean():.1%}" for of_draw in of_draws))
+    print(f"{name:>28}:", *(percent(of_draw.mean()) for of_draw in of_draws))
 
 
 # %%

@@ -57,6 +57,7 @@ from sklearn.model_selection import train_test_split
 
 from tlhelpers import metrics, plots
 from tlhelpers.data.datasets import load_splits
+from tlhelpers.numbers import percent
 from tlhelpers.quiz import show_quiz
 
 show_quiz("01_cats_vs_dogs/before", LANGUAGE)
@@ -1100,7 +1101,7 @@ head.compile(
 )
 seen = head.fit(features, y, validation_data=(val_features, y_val), batch_size=16, epochs=5, verbose=2)
 loss, accuracy = head.evaluate(val_features, y_val, verbose=0)
-print(f"loss {loss:.3f}, accuracy {accuracy:.1%}")
+print(f"loss {loss:.3f}, accuracy {percent(accuracy)}")
 
 # %% [markdown] lang="en" framework="pytorch"
 # The five lines inside the inner loop are the heart of training in PyTorch. Around them belongs some housekeeping:
@@ -1370,7 +1371,7 @@ with torch.inference_mode():
     exact = network(batch)
     with torch.autocast(device.type, dtype=torch.bfloat16):  # in training around `model(x)` and the loss
         short = network(batch)
-print(exact.dtype, short.dtype, f"largest difference {(exact - short.float()).abs().max() / exact.abs().max():.1%}")
+print(exact.dtype, short.dtype, "largest difference", percent((exact - short.float()).abs().max() / exact.abs().max()))
 
 # %% framework="tensorflow"
 print("now:", keras.mixed_precision.dtype_policy())  # on a GPU, before the model is made:
@@ -1380,7 +1381,7 @@ exact, short = (
     for dtype in ("float32", policy)
 )
 difference = keras.ops.max(keras.ops.abs(exact - short)) / keras.ops.max(keras.ops.abs(exact))
-print("largest difference", f"{float(difference):.1%}")
+print("largest difference", percent(float(difference)))
 
 # %% [markdown] lang="en"
 # ## 9. What do features computed once save?
@@ -1859,7 +1860,7 @@ from tlhelpers.widgets import ask_for_photo
 def answer(photo):
     image = prepare_photo(photo, IMAGE_SIZE)
     for name, probability in zip(class_words, probabilities_of(loaded, image[None])[0]):
-        print(f"{name:>8} {probability:7.1%}")
+        print(f"{name:>8} {percent(probability):>7}")
     plots.plt.show(plots.show_images(image[None], side=2.5)[0, 0].figure)
 
 

@@ -7,6 +7,7 @@ import pytest
 matplotlib.use("Agg")
 
 from tlhelpers import plots
+from tlhelpers.drawn_pets import BREEDS
 from tlhelpers.legacy.training import History
 from tlhelpers.metrics import Estimate
 from tlhelpers.plots import figures
@@ -59,6 +60,12 @@ def test_images_fill_a_grid_of_any_number(n):
     assert sum(bool(ax.images) for ax in axes.flat) == n
 
 
-def test_class_words_translate_species_and_keep_breeds():
-    assert plots.class_words(("cat", "dog", "Beagle"), "es") == ("gato", "perro", "Beagle")
-    assert plots.class_words(("cat", "dog"), "en") == ("cat", "dog")
+def test_class_words_are_in_the_language_and_without_underscores():
+    assert plots.class_words(("cat", "dog", "Russian_Blue", "pug"), "es") == ("gato", "perro", "azul ruso", "pug")
+    assert plots.class_words(("cat", "german_shepherd"), "en") == ("cat", "german shepherd")
+
+
+def test_every_drawn_breed_has_a_spanish_word_or_is_the_same_in_spanish():
+    names = [breed.name for breed in BREEDS]
+    same = {name for name, word in zip(names, plots.class_words(names, "es"), strict=True) if word == name}
+    assert same == {"pug", "husky", "beagle", "labrador"}

@@ -17,17 +17,18 @@ import numpy as np
 from tlhelpers.data.archives import MAX_FILE_BYTES, Member
 from tlhelpers.data.images import ImageError, open_image, prepare_opened
 from tlhelpers.errors import DatasetError, UnknownNameError
+from tlhelpers.numbers import thousands
 
 USED, LEFT_OUT = "used", "left out"
 _CLUTTER = {"thumbs.db", "desktop.ini"}
 # Every reason, with how the summary says it in each language.
 REASONS = {
-    "unreadable": {"en": "unreadable", "es": "ilegibles"},
-    "truncated": {"en": "cut off before their end", "es": "cortadas antes del final"},
-    "not an image": {"en": "not images", "es": "no son imágenes"},
+    "unreadable": {"en": "unreadable", "es": "archivos ilegibles"},
+    "truncated": {"en": "cut off before their end", "es": "archivos cortados antes del final"},
+    "not an image": {"en": "not images", "es": "archivos que no son imágenes"},
     "empty": {"en": "empty files", "es": "archivos vacíos"},
-    "too large": {"en": "too large to decode", "es": "demasiado grandes para decodificarlas"},
-    "outside the classes": {"en": "not in the folder of a class", "es": "fuera de la carpeta de una clase"},
+    "too large": {"en": "too large to decode", "es": "imágenes demasiado grandes para decodificarlas"},
+    "outside the classes": {"en": "not in the folder of a class", "es": "archivos fuera de la carpeta de una clase"},
     "duplicate": {"en": "copies of another image", "es": "copias de otra imagen"},
     "contradictory": {"en": "the same image in two classes", "es": "la misma imagen en dos clases"},
 }
@@ -95,7 +96,7 @@ class Manifest:
             raise UnknownNameError("language", language, _SUMMARY)
         head, more = _SUMMARY[language]
         classes = Counter(record.class_name for record in self.used)
-        shown = ", ".join(f"{name} {n:,}" for name, n in sorted(classes.items())[:5])
+        shown = ", ".join(f"{name} {thousands(n)}" for name, n in sorted(classes.items())[:5])
         if len(classes) > 5:
             shown += f" {more.format(n=len(classes) - 5)}"
         by_reason = defaultdict(list)
@@ -103,16 +104,16 @@ class Manifest:
             by_reason[record.reason].append(record.id)
         lines = [
             head.format(
-                total=f"{len(self.records):,}",
-                used=f"{len(self.used):,}",
+                total=thousands(len(self.records)),
+                used=thousands(len(self.used)),
                 classes=shown,
-                left_out=f"{len(self.left_out):,}",
+                left_out=thousands(len(self.left_out)),
                 end=":" if by_reason else ".",
             )
         ]
         for reason, ids in sorted(by_reason.items(), key=lambda item: -len(item[1])):
             rest = f" {more.format(n=len(ids) - 3)}" if len(ids) > 3 else ""
-            lines.append(f"  {len(ids):,} {REASONS[reason][language]}: {', '.join(ids[:3])}{rest}")
+            lines.append(f"  {REASONS[reason][language]}: {thousands(len(ids))} ({', '.join(ids[:3])}{rest})")
         return "\n".join(lines)
 
     def __repr__(self) -> str:

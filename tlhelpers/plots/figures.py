@@ -4,9 +4,11 @@ Every function draws into `ax` where one is given, else into a new figure, and r
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import yaml
 from matplotlib.axes import Axes
 
 from tlhelpers.metrics import Estimate
@@ -16,6 +18,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 IMAGE_DPI = 72  # pictures of pixels need no more, and notebooks stay small
 LINES = ("-", "--", "-.", ":", "-", "--", "-.")
 
+WORDS_FILE = Path(__file__).with_name("class_words.yaml")
 _WORDS = {
     "accuracy": ("Accuracy (%)", "Exactitud (%)"),
     "chance": ("chance", "azar"),
@@ -37,9 +40,9 @@ def word(key: str, language: str) -> str:
 
 
 def class_words(class_names: Sequence[str], language: str) -> tuple[str, ...]:
-    """Names of classes as a figure shows them: cat and dog in the language, other names as they are."""
-    words = {"cat": "gato", "dog": "perro"} if language == "es" else {}
-    return tuple(words.get(name, name) for name in class_names)
+    """Names of classes as a figure shows them: in the language where `class_words.yaml` has them, no underscores."""
+    known = yaml.safe_load(WORDS_FILE.read_text(encoding="utf-8")) if language == "es" else {}
+    return tuple(known.get(name.lower(), name.replace("_", " ")) for name in class_names)
 
 
 def new_axes(ax: Axes | None, width: float = 6.0, height: float = 3.6) -> Axes:
