@@ -10,16 +10,6 @@ from tlcourse.toolbox_text import from_module, in_toolbox, is_module
 from tlcourse.variants import FRAMEWORK_NAMES, FRAMEWORKS
 from tlhelpers.errors import LessonError
 
-LEGACY = "tlhelpers.legacy"
-WAITING = {  # these still stand on the old mirrors, until they are rewritten; nothing may be added
-    "02_what_networks_see",
-    "03_fine_tuning",
-    "05_common_mistakes",
-    "06_evaluation",
-    "07_adversarial_cat",
-    "11_training_tricks",
-}
-
 
 def check_black_boxes(lesson: Lesson, course: list[Outline]) -> None:
     """Refuses a lesson that takes from the toolbox what neither it nor an earlier lesson shows.
@@ -59,22 +49,11 @@ def imports_of(cell: SourceCell) -> Iterator[tuple[int, str, str]]:
                 yield cell.line + node.lineno, module + alias.name, alias.asname or alias.name.split(".")[0]
 
 
-def is_legacy(name: str) -> bool:
-    """Whether a whole name lies in what only lessons that wait may use."""
-    return name == LEGACY or name.startswith(LEGACY + ".")
-
-
 def _import_faults(
     lesson: Lesson, course: list[Outline], cell: SourceCell, trees: list[ast.AST], shown: set[str]
 ) -> Iterator[tuple[int, str]]:
     """What a cell imports and may not: a module of the toolbox may be imported for what was shown of it."""
     for line, name, alias in imports_of(cell):
-        if is_legacy(name) and not (lesson.name in WAITING and lesson.sentences is None):
-            yield (
-                line,
-                f"expected no import from {LEGACY}, which only lessons that wait to be rewritten may use, came {name}. "
-                "Take it from tlhelpers.pytorch and tlhelpers.tensorflow, and show it.",
-            )
         if in_toolbox(name):
             for taken in sorted((from_module(trees, alias, name) if is_module(name) else {name}) - shown):
                 yield line, f"expected imports of what was shown, came {taken}. {_mend(taken, course)}"

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tlcourse.black_boxes import imports_of, is_legacy
 from tlcourse.ledger import markdown_table
 from tlcourse.lessons import Lesson, lesson_number
 from tlcourse.source_cells import strip_magics
@@ -96,7 +95,6 @@ class Native:
 
     calls: Counter[str]  # of the framework, by their whole names, in all code cells
     own_calls: Counter[str]  # the same, without the texts that a cell shows of the toolbox
-    black_boxes: list[str]  # names that it imports from the old mirrors
     missing: dict[str, list[str]]  # act -> pieces of code by which it is known, and that it lacks
 
     @property
@@ -118,19 +116,18 @@ def measure(lesson: Lesson, framework: str) -> Native:
         for act, pieces in NATIVE_RULE.items()
         if (lacking := [piece for piece in pieces[framework] if not _pattern(piece).search(code)])
     }
-    black_boxes = sorted({name for cell in cells for _, name, _ in imports_of(cell) if is_legacy(name)})
-    return Native(_calls(whole, names, framework), _calls(own, names, framework), black_boxes, missing)
+    return Native(_calls(whole, names, framework), _calls(own, names, framework), missing)
 
 
 def report(lessons: list[Lesson]) -> str:
     """Two tables, what each lesson calls and which acts it shows; of a single lesson also what is missing."""
     found = {(lesson.name, name): measure(lesson, name) for lesson in lessons for name in FRAMEWORKS}
-    heads = ["Lesson", "Framework", "Calls", "distinct", "without shown tools", "distinct", "Black boxes", "Acts shown"]
+    heads = ["Lesson", "Framework", "Calls", "distinct", "without shown tools", "distinct", "Acts shown"]
     rows = [
         [
             lesson,
             FRAMEWORK_NAMES[framework],
-            *(n.calls.total(), len(n.calls), n.own_calls.total(), len(n.own_calls), len(n.black_boxes)),
+            *(n.calls.total(), len(n.calls), n.own_calls.total(), len(n.own_calls)),
             f"{n.met} of {len(NATIVE_RULE)}",
         ]
         for (lesson, framework), n in found.items()

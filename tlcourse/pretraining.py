@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from tlcourse.model_card import model_card
-from tlhelpers.data.tiny_imagenet import load_tiny_imagenet
+from tlcourse.tiny_imagenet import load_tiny_imagenet
 from tlhelpers.errors import UnknownNameError
 from tlhelpers.pytorch.mini_resnet import MiniResNet
 from tlhelpers.weights import MINI_RESNET_WIDTHS

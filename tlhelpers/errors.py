@@ -9,7 +9,6 @@ TlhelpersError
 ├── WeightsError           a weights file of another architecture
 ├── ParameterError         a notebook parameter that the notebook does not have
 ├── LessonError            a lesson's source that the builder refuses
-├── GradientError          a gradient that is not finite; has the last good result
 └── ClaimError             a claim that the measured number does not bear out; also an AssertionError
 """
 
@@ -58,14 +57,6 @@ class ParameterError(TlhelpersError):
 
 class LessonError(TlhelpersError):
     """A lesson's source that the builder refuses."""
-
-
-class GradientError(TlhelpersError):
-    """A gradient is not finite; `last_good` is the result up to the step before."""
-
-    def __init__(self, message: str, last_good):
-        super().__init__(message)
-        self.last_good = last_good
 
 
 class ClaimError(TlhelpersError, AssertionError):

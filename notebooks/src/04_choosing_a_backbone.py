@@ -1064,14 +1064,6 @@ example = torch.rand(1, 3, size, size)
 torch.onnx.export(network.cpu(), (example,), dynamo=True, verbose=False).save(files["32"])
 quantize_dynamic(files["32"], files["8"], weight_type=QuantType.QUInt8)
 
-
-def exported(bits):
-    """A function from prepared pixels of one image to features, as the runtime computes them."""
-    session = onnxruntime.InferenceSession(files[bits], providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    return lambda pixels: session.run(None, {name: pixels})[0]
-
-
 # %% framework="tensorflow"
 import contextlib
 import io
@@ -1089,6 +1081,15 @@ for bits, optimizations in (("32", []), ("8", [tf.lite.Optimize.DEFAULT])):
         files[bits].write_bytes(converter.convert())
 
 
+# %% framework="pytorch"
+def exported(bits):
+    """A function from prepared pixels of one image to features, as the runtime computes them."""
+    session = onnxruntime.InferenceSession(files[bits], providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda pixels: session.run(None, {name: pixels})[0]
+
+
+# %% framework="tensorflow"
 def exported(bits):
     """A function from prepared pixels of one image to features, as the runtime computes them."""
     interpreter = tf.lite.Interpreter(str(files[bits]))

@@ -11,8 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 MAY_NOT = {"tlhelpers": {"tlcourse", "tlgrade"}, "tlcourse": {"tlgrade"}, "tlgrade": {"tlcourse"}}
-# Lines and files that a reader takes in within an hour. `legacy`, what lessons not yet rewritten need, only shrinks.
-MOST_LINES, MOST_FILES, MOST_LEGACY_LINES = 7_000, 60, 8_300
+MOST_LINES, MOST_FILES = 7_000, 60  # what a reader takes in within an hour
 
 
 def imported_by(path: Path) -> set[str]:
@@ -33,22 +32,10 @@ def test_imports_run_one_way(package):
     assert [str(path) for path in files if imported_by(path) & MAY_NOT[package]] == []
 
 
-def test_new_code_of_tlhelpers_imports_no_legacy():
-    # The lab's checks still read models through the old mirrors; they are rewritten with the lab.
-    waiting = {ROOT / "tlhelpers" / "lab" / "checks.py"}
-    for path in sorted((ROOT / "tlhelpers").rglob("*.py")):
-        if "legacy" not in path.relative_to(ROOT).parts and path not in waiting:
-            assert "tlhelpers.legacy" not in path.read_text(encoding="utf-8"), path
-
-
 def test_tlhelpers_stays_small():
     files = sorted((ROOT / "tlhelpers").rglob("*.py"))
-    lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in files}
-    old = [path for path in files if "legacy" in path.parts]
-    new = [path for path in files if path not in old]
-    assert len(new) <= MOST_FILES
-    assert sum(lines[path] for path in new) <= MOST_LINES
-    assert sum(lines[path] for path in old) <= MOST_LEGACY_LINES
+    assert len(files) <= MOST_FILES
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files) <= MOST_LINES
 
 
 def test_the_learners_wheel_holds_tlhelpers_alone(tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tlcourse import builder, toolbox_text
-from tlcourse.black_boxes import WAITING, check_black_boxes, imports_of, is_legacy
+from tlcourse.black_boxes import check_black_boxes
 from tlcourse.course_map import read_course
 from tlcourse.lab_builder import read_source
 from tlcourse.lessons import read_lesson
@@ -215,23 +215,6 @@ def test_all_black_boxes_of_a_lesson_are_named_at_once(tmp_path):
         "", f"from {TRAINING} import fit"
     )
     assert len(refusal(tmp_path, body).splitlines()) == 3
-
-
-def test_the_old_mirrors_are_for_lessons_that_wait(tmp_path):
-    code = "# %%\nfrom tlhelpers.legacy.costs import measure\n"
-    assert "expected no import from tlhelpers.legacy" in refusal(tmp_path, code, "12_new.py")
-    assert len(builder.build(write(tmp_path, code, "02_what_networks_see.py"), tmp_path)) == 4
-
-
-def test_a_lesson_waits_only_while_it_needs_the_old_mirrors():
-    lessons = [read_lesson(path) for path in sorted((ROOT / "notebooks/src").glob("*.py"))]
-    old = {
-        lesson.name
-        for lesson in lessons
-        for cell in lesson.cells
-        if cell.kind == "code" and any(is_legacy(name) for _, name, _ in imports_of(cell))
-    }
-    assert WAITING - {"pets_lab"} == old
 
 
 def test_lessons_and_lab_have_no_black_boxes():

@@ -13,8 +13,6 @@ from tlhelpers.data import sources
 from tlhelpers.data.fetch import fetch
 from tlhelpers.data.sources import RemoteFile
 from tlhelpers.errors import DataNotFoundError, DownloadError, UnknownNameError
-from tlhelpers.legacy import weights_files
-from tlhelpers.legacy.weights_files import fetch_weights
 
 CONTENT = os.urandom(700_000)
 SHA = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
@@ -218,37 +216,6 @@ print(fetch("sample", progress=False)[0].stat().st_size)
     both = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(2)]
     assert [process.communicate()[0].strip() for process in both] == [str(len(CONTENT))] * 2
     assert len(server.log) == 1
-
-
-def test_weights_of_the_old_mirrors_are_found_where_the_libraries_keep_them(tmp_path, monkeypatch):
-    file = tmp_path / "pack/torch/hub/checkpoints/resnet18-f37072fd.pth"
-    file.parent.mkdir(parents=True)
-    file.write_bytes(b"weights")
-    monkeypatch.setenv("TLHELPERS_DATA", str(tmp_path / "pack"))
-    assert fetch_weights("resnet18", "pytorch") == file
-
-
-def test_weights_without_network_name_the_backbone_that_needs_none(monkeypatch):
-    file = sources.RemoteFile("torch/w.pth", (NOWHERE,), "sha256:00")
-    monkeypatch.setitem(weights_files.WEIGHTS, ("resnet18", "pytorch"), file)
-    with pytest.raises(DataNotFoundError, match=r"fetch torchvision/ResNet18_Weights.* --to(.|\n)*mini_resnet"):
-        fetch_weights("resnet18", "pytorch", progress=False)
-
-
-def test_weights_that_do_not_exist():
-    with pytest.raises(UnknownNameError, match="Did you mean 'resnet50'"):
-        fetch_weights("resnet5", "tensorflow")
-    with pytest.raises(UnknownNameError, match="pytorch"):
-        fetch_weights("resnet50", "torch")
-    with pytest.raises(DataNotFoundError, match="resnet18"):
-        fetch_weights("resnet18", "tensorflow")
-
-
-def test_addresses_agree_with_the_checksums_in_their_names():
-    for (_, framework), file in weights_files.WEIGHTS.items():
-        assert file.urls[0].endswith(file.name)
-        if framework == "pytorch":
-            assert file.name.rsplit("-", 1)[1] == f"{file.checksum.split(':')[1]}.pth"
 
 
 def run_command(*words):

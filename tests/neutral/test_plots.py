@@ -8,7 +8,6 @@ matplotlib.use("Agg")
 
 from tlhelpers import plots
 from tlhelpers.drawn_pets import BREEDS
-from tlhelpers.legacy.training import History
 from tlhelpers.metrics import Estimate
 from tlhelpers.plots import figures
 
@@ -45,13 +44,6 @@ def test_estimates_show_value_and_interval():
 def test_confusion_matrix_counts_by_row_and_column():
     ax = plots.plot_confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), ("cat", "dog"))
     assert [int(text.get_text()) for text in ax.texts] == [1, 1, 0, 1]
-
-
-def test_history_marks_the_kept_epoch():
-    history = History([1.0, 0.5], [0.5, 0.9], [1.0, 0.7], [0.5, 0.8], [1.0, 1.0], best_epoch=1)
-    axes = plots.plot_history(history)
-    assert all(2 in line.get_xdata() for ax in axes for line in ax.lines[-1:])
-    assert len(plots.plot_history(History([1.0], [0.5]))) == 2  # without validation
 
 
 @pytest.mark.parametrize("n", [1, 5, 13])

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import nn
 from torchvision import models
 
-from tlhelpers.data.tiny_imagenet import load_tiny_imagenet
+from tlcourse.tiny_imagenet import load_tiny_imagenet
 from tlhelpers.drawn_pets import draw_pets
 from tlhelpers.errors import WeightsError
 from tlhelpers.pytorch.efficientnet_lite0 import EfficientNetLite0_Weights, efficientnet_lite0
@@ -112,24 +112,6 @@ def test_transforms_take_a_photo_or_a_batch_and_show_their_statistics(build):
     torch.testing.assert_close(x, expected, atol=1e-5, rtol=1e-5)
     assert str(mean[0])[:5] in repr(transforms)
     assert str(std[0])[:5] in repr(transforms)
-
-
-@pytest.mark.parametrize("build", [mini_resnet, mini_resnet_narrow], ids=lambda build: build.__name__)
-def test_features_and_answers_are_those_of_the_old_mirror(build):
-    from tlhelpers.legacy.pytorch import extract_features, load_backbone, load_source_classifier, predict_proba
-
-    images = draw_pets(8, seed=5, size=64).images
-    x = MiniResNet_Weights.DEFAULT.transforms()(torch.from_numpy(images).permute(0, 3, 1, 2))
-    model = build(weights="DEFAULT").eval()
-    with torch.inference_mode():
-        probabilities = model(x).softmax(1).numpy()
-        model.fc = nn.Identity()
-        features = model(x).numpy()
-    old = load_backbone(build.__name__, precision="float32")
-    np.testing.assert_allclose(features, extract_features(old, images, cache=False), atol=1e-5)
-    classifier = load_source_classifier(build.__name__, precision="float32")
-    np.testing.assert_allclose(probabilities, predict_proba(classifier, images), atol=1e-5)
-    assert tuple(MiniResNet_Weights.DEFAULT.meta["categories"]) == classifier.class_names
 
 
 @pytest.fixture(scope="module")

@@ -114,22 +114,6 @@ def test_preprocessing_of_arrays_tensors_and_inputs_is_one(build):
     assert module.preprocess_input(np.full((1, 1, 1, 3), 255, np.uint8))[0, 0, 0, 0] == pytest.approx(white)
 
 
-@pytest.mark.parametrize(("name", "width"), [("mini_resnet", 32), ("mini_resnet_narrow", 16)])
-def test_features_and_answers_are_those_of_the_old_mirror(name, width):
-    from tlhelpers.legacy.tensorflow import extract_features, load_backbone, load_source_classifier, predict_proba
-
-    images = draw_pets(8, seed=5, size=64).images
-    x = mini_resnet.preprocess_input(images)
-    features = MiniResNet(width=width, include_top=False, pooling="avg")(x, training=False)
-    old = load_backbone(name, precision="float32")
-    np.testing.assert_allclose(features, extract_features(old, images, cache=False), atol=1e-5)
-    classifier = load_source_classifier(name, precision="float32")
-    probabilities = MiniResNet(width=width)(x, training=False).numpy()
-    np.testing.assert_allclose(probabilities, predict_proba(classifier, images), atol=1e-5)
-    best = [answers[0][1] for answers in mini_resnet.decode_predictions(probabilities)]
-    assert best == [classifier.class_names[k] for k in probabilities.argmax(1)]
-
-
 def test_a_real_cat_is_a_cat_to_imagenet():
     square = (
         Image.fromarray(skimage.data.chelsea()).crop((75, 0, 375, 300)).resize((224, 224), Image.Resampling.BICUBIC)

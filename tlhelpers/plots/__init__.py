@@ -10,7 +10,6 @@ from tlhelpers.plots.figures import (
     plot_accuracy_over_labels,
     plot_confusion_matrix,
     plot_estimates,
-    plot_history,
     plot_seconds,
     plot_training,
     plt,
@@ -22,6 +21,6 @@ from tlhelpers.plots.figures import (
 
 __all__ = [
     "COLOURS", "IMAGE_DPI", "LINES", "MARKERS", "class_words", "new_axes", "plot_accuracy_over_labels",
-    "plot_confusion_matrix", "plot_estimates", "plot_history", "plot_seconds", "plot_training", "plt",
+    "plot_confusion_matrix", "plot_estimates", "plot_seconds", "plot_training", "plt",
     "show_feature_maps", "show_images", "tidy", "word",
 ]  # fmt: skip

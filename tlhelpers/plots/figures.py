@@ -129,24 +129,6 @@ def plot_training(history: dict[str, list[float]], *, language: str = "en") -> n
     return axes
 
 
-def plot_history(history, *, language: str = "en") -> np.ndarray:
-    """Loss and accuracy over epochs, for training and validation, with the kept epoch marked."""
-    axes = plt.subplots(1, 2, figsize=(8.4, 3.2), layout="constrained")[1]
-    epochs = np.arange(1, len(history) + 1)
-    pairs = ((history.loss, history.val_loss, 1.0), (history.accuracy, history.val_accuracy, 100.0))
-    for ax, (train, val, scale), label in zip(axes, pairs, ("cross-entropy", "accuracy"), strict=True):
-        for values, name, k in ((train, "training", 0), (val, "validation", 1)):
-            if values:
-                ax.plot(epochs, scale * np.array(values), LINES[k], color=COLOURS[k], marker=MARKERS[k], markersize=4,
-                        label=word(name, language))  # fmt: skip
-        ax.axvline(history.best_epoch + 1, color="#999999", linewidth=1, linestyle=":")
-        ax.set(xlabel=word("epoch", language), ylabel=word(label, language))
-        ax.xaxis.get_major_locator().set_params(integer=True)
-        tidy(ax)
-        ax.legend(frameon=False)
-    return axes
-
-
 def plot_accuracy_over_labels(
     counts: Sequence[int], curves: dict[str, np.ndarray], *, chance: float, language: str = "en", ax: Axes | None = None
 ) -> Axes:
