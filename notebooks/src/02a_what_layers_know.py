@@ -779,7 +779,7 @@ known = {
 # un **PCA**, aquellas en las que más se dispersan las características. (Con otra red base, los números son otros).
 
 # %%
-fewest = seen["trained", "near"][STAGES[0]].shape[1]
+fewest = min(values.shape[1] for values in seen["trained", "near"].values())
 for task in asked:
     for name, values in seen["trained", task].items():
         values = make_pipeline(StandardScaler(), PCA(fewest, random_state=SEED)).fit_transform(values)
