@@ -31,7 +31,7 @@ EXTRAS = ("pytorch", "tensorflow", "lab", "grading", "dev")
 # and the build for processors has not: NVIDIA's packages, Triton, and PyTorch's own libraries for CUDA.
 SIZES = {
     "base": (0.13, 0.50),
-    "pytorch": (0.20, 0.84),
+    "pytorch": (0.24, 0.96),
     "cuda": (2.83, 4.81),
     "tensorflow": (0.63, 2.08),
     "lab": (0.05, 0.19),
