@@ -105,7 +105,7 @@ def test_where_the_index_is_of_no_use_the_registry_serves(trouble, clone_with_uv
         assert f"{address} does not answer" in done.stdout
         assert "up to 3.2 GB to fetch, 6.5 GB on the disk" in done.stdout
     else:
-        assert "up to 0.4 GB to fetch, 1.7 GB on the disk" in done.stdout
+        assert "up to 0.4 GB to fetch, 1.6 GB on the disk" in done.stdout
         assert "registry's build: up to 2.8 GB to fetch, 4.8 GB on the disk more" in done.stdout
 
 
