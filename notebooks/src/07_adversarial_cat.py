@@ -536,10 +536,14 @@ claim("witness_agrees", opinions["ideal_cat"] / opinions["plain"])
 # noses, paws. Look for them, and for the zebras. Here and there an eye is where no eye should be: to this network it
 # counts *that* there is one.
 #
-# Does the witness agree? It has never seen our network. In the windows it gives the ideal cat far more of "tabby" than
-# it gives the noise, so there is more of a cat in it than our network's own taste. But the number stays far below 1 %.
-# It says more about the difference than about the picture. About the zebra the witness says nothing: it has no such
-# class. For that one needs another network with a zebra, such as ResNet-50 of torchvision or of `keras.applications`.
+# Does the witness agree? It has never seen our network, and to the word "tabby" it gives far more with the ideal cat
+# than with the noise. Before you believe that, look at the **control**: it gives the ideal *zebra* about as much. So
+# the witness tells a picture with shapes and textures from noise, but it does not see that this one is a cat. For the
+# photo of a real cat its number is far higher. (About a zebra it can say nothing: it has no such class. For that one
+# needs another network that has it, such as ResNet-50 of torchvision or of `keras.applications`.)
+#
+# A test that any picture passes proves little. Without the third line we might have reported a second network that
+# "sees the cat, too".
 #
 # ## 3. A dog becomes a cat
 #
@@ -564,10 +568,14 @@ claim("witness_agrees", opinions["ideal_cat"] / opinions["plain"])
 # patas. Búsquelos, y busque las cebras. Aquí y allá hay un ojo donde no debería haberlo: a esta red le cuenta *que* lo
 # haya.
 #
-# ¿Está de acuerdo la testigo? Nunca ha visto nuestra red. En las ventanas, a «tabby» le da con el gato ideal mucho más
-# que con el ruido, así que en él hay algo más de gato que el gusto de nuestra red. Pero el número queda muy por debajo
-# del 1 %: dice más de la diferencia que de la imagen. De la cebra, la testigo no dice nada: no tiene esa clase. Para
-# eso hace falta otra red que la tenga, como la ResNet-50 de torchvision o la de `keras.applications`.
+# ¿Está de acuerdo la testigo? Nunca ha visto nuestra red, y a la palabra «tabby» le da con el gato ideal mucho más que
+# con el ruido. Antes de creérselo, mire el **control**: con la *cebra* ideal le da más o menos lo mismo. Así que la
+# testigo distingue del ruido una imagen con formas y texturas, pero no ve que esta sea un gato. Con la foto de una gata
+# de verdad, su número es mucho mayor. (De una cebra no puede decir nada: no tiene esa clase. Para eso hace falta otra
+# red que la tenga, como la ResNet-50 de torchvision o la de `keras.applications`).
+#
+# Una prueba que supera cualquier imagen demuestra poco. Sin la tercera línea, podríamos haber escrito que otra red
+# «también ve el gato».
 #
 # ## 3. Un perro se vuelve gato
 #
@@ -1614,7 +1622,8 @@ claim("script_fools", 100 * softmax(outputs_of(model, from_script), axis=1)[0, C
 # ## What you can do now
 #
 # - Follow the gradient to the pixels: a loop that draws what a network looks for. A network can be sure of noise; total
-#   variation, jitter and coarse-to-fine make a picture of it, and a witness says how far to believe it.
+#   variation, jitter and coarse-to-fine make a picture of it, and a witness, checked
+#   by a control, says how far to believe it.
 # - Attack with FGSM and PGD, targeted or not, within a budget, and prove it on the saved file.
 # - Measure: a curve over many images, random noise beside it, another network, the unharmed images under each
 #   treatment.
@@ -1630,8 +1639,8 @@ claim("script_fools", 100 * softmax(outputs_of(model, from_script), axis=1)[0, C
 # ## Lo que ya sabe hacer
 #
 # - Seguir el gradiente hasta los píxeles: un bucle que dibuja lo que busca una red. Una red puede estar segura ante
-#   puro ruido; la variación total, el temblor y el paso de lo grueso a lo fino hacen de él una imagen, y una testigo
-#   dice hasta qué punto creérsela.
+#   puro ruido; la variación total, el temblor y el paso de lo grueso a lo fino hacen de él una imagen, y una testigo,
+#   comprobada con un control, dice hasta qué punto creérsela.
 # - Atacar con FGSM y PGD, con o sin objetivo, dentro de un presupuesto, y demostrarlo con el archivo guardado.
 # - Medir: una curva con muchas imágenes, al lado el ruido al azar, otra red y las imágenes intactas tras cada
 #   tratamiento.
