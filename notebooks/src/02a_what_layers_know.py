@@ -1163,13 +1163,13 @@ claim("stem_is_general", 100 * difference("far", 0, 1))
 claim("stem_alone_gains_nothing", 100 * difference("near", 0, 1))
 claim("middle_stages_carry_the_gain", 100 * difference("near", 2, 4))
 claim("last_stage_is_specific", 100 * difference("far", 5, 4))
-claim("tuning_wins_a_part_back", 100 * difference("far", 5, "tuned"))
+claim("tuning_wins_it_back", 100 * difference("far", 5, "tuned"))
 
 # %% [markdown] lang="en"
 # Read the two curves against the sentence.
 #
 # - **"Early layers are general."** For digits, yes: with the stem copied and frozen, nothing is lost. For breeds,
-#   oddly, a little may be. One run's test sees no difference; but in ten settings that we tried (other seeds, widths
+#   oddly, a little may be. One run's test sees no difference; but in eleven settings that we tried (other seeds, widths
 #   and sizes of pictures) the copied stem cost breeds 1 to 7 points, and never gained any. "General" does not mean
 #   "useful by itself".
 # - **The gain comes from the middle.** With stages 2 and 3 copied too, breeds are recognised far better than from
@@ -1177,8 +1177,8 @@ claim("tuning_wins_a_part_back", 100 * difference("far", 5, "tuned"))
 #   test, all but the last stage are general.
 # - **"Late layers are specific."** That holds for the last stage, and the far task shows it: to freeze that stage too
 #   costs digits many points. For breeds it costs nothing that we can see, since what is specific there suits them.
-# - **Fine-tuning wins a part of it back.** When all stages may learn, digits come up again, though here not quite to
-#   where a last stage that starts afresh takes them.
+# - **Fine-tuning wins it back**, most of it or all. What the frozen last stage lacks is not lost for good: when all stages
+#   may learn, digits come up to about where a last stage that starts afresh takes them.
 #
 # Yosinski et al. found more, with a network of eight layers and more than half a million pictures a task: a dip in the
 # middle, as neighbouring layers had learnt to work together and were torn apart. (The small loss on breeds may be of
@@ -1194,7 +1194,7 @@ claim("tuning_wins_a_part_back", 100 * difference("far", 5, "tuned"))
 # Lea las dos curvas junto a la frase.
 #
 # - **«Las primeras capas son generales».** Para las cifras, sí: con el *stem* copiado y congelado no se pierde nada.
-#   Para las razas, curiosamente, quizá algo. La prueba de una sola ejecución no ve diferencia; pero en diez
+#   Para las razas, curiosamente, quizá algo. La prueba de una sola ejecución no ve diferencia; pero en once
 #   configuraciones que probamos (otras semillas, anchuras y tamaños de imagen) el *stem* copiado les costó a las razas
 #   de 1 a 7 puntos, y nunca les dio ninguno. «General» no quiere decir «útil por sí solo».
 # - **La ganancia viene del medio.** Si se copian también las etapas 2 y 3, las razas se reconocen mucho mejor que desde
@@ -1203,8 +1203,9 @@ claim("tuning_wins_a_part_back", 100 * difference("far", 5, "tuned"))
 # - **«Las últimas capas son específicas».** Se cumple para la última etapa, y lo muestra la tarea lejana: congelar
 #   también esa etapa les cuesta a las cifras muchos puntos. A las razas no les cuesta nada que se vea, porque lo que
 #   tiene de específico les conviene.
-# - **El ajuste fino recupera una parte.** Cuando pueden aprender todas las etapas, las cifras vuelven a subir, aunque
-#   aquí no del todo hasta donde las lleva una última etapa que empieza de nuevo.
+# - **El ajuste fino lo recupera**, casi todo o todo. Lo que le falta a la última etapa congelada no se ha perdido para
+#   siempre: cuando pueden aprender todas las etapas, las cifras suben más o menos hasta donde las lleva una última etapa
+#   que empieza de nuevo.
 #
 # Yosinski et al. encontraron algo más, con una red de ocho capas y más de medio millón de imágenes por tarea: un bache
 # en el medio, porque capas vecinas habían aprendido a trabajar juntas y se las separó. (La pequeña pérdida con las
