@@ -483,8 +483,6 @@ for k in range(DRAWS):
 
 
 # %% framework="pytorch"
-
-
 def let_learn(parts, batch_norm=False):
     """These parts learn, and the head; BatchNorm sleeps unless asked for. Returns the weights that learn."""
     model.requires_grad_(False)

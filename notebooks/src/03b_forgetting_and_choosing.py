@@ -144,7 +144,6 @@ def with_normalization(network, prepare):
 
 
 body = with_normalization(network, prepare).to(device)
-pretrained = copy.deepcopy(body.state_dict())
 
 
 def batches_of(images, labels):
@@ -178,6 +177,9 @@ def rounds_of(dataset):
 
 
 # %% framework="pytorch"
+pretrained = copy.deepcopy(body.state_dict())
+
+
 def features_of(images, network):
     """The features that a network without a head gives, `(n, features)`."""
     return predict(network, batches_of(images, np.zeros(len(images), int)))
@@ -1078,7 +1080,6 @@ def gain(task, n, one, other):
 for task, n in grid:
     print(f"{words[task]:>20} {n:>5}: {' = '.join(words[way] for way in winners(grid[task, n]))}")
 claim("near_many_fine_tune", gain("near", MANY, "late", "tuned").value)
-claim("near_many_transfer", gain("near", MANY, "scratch", "tuned").value)
 claim("far_few_early", gain("textures", FEW, "late", "early").value)
 claim("far_many_no_scratch", gain("textures", MANY, "scratch", "early").value)
 
