@@ -522,7 +522,7 @@ check_penalty(l2_sp)
 # la tasa por `STRENGTH`. Como en 03a, lo escribimos en `update_step`, que Keras llama una vez por variable.
 
 # %% framework="pytorch"
-STRENGTH = 30
+STRENGTH = 100
 
 
 def pull_back(optimizer, args, kwargs):
@@ -538,7 +538,7 @@ def train_pulled(head, pictures):
 
 
 # %% framework="tensorflow"
-STRENGTH = 30
+STRENGTH = 100
 
 
 class PullBack(keras.optimizers.AdamW):
