@@ -540,7 +540,7 @@ claim("witness_agrees", opinions["ideal_cat"] / opinions["plain"])
 # than with the noise. Before you believe that, look at the **control**: what does it give the ideal *zebra*? In six
 # draws of ours, three seeds in each framework, the cat got 460 to 12 000 times as much as the noise, but only 0.5 to 17
 # times as much as the zebra, and twice it got less. So the witness tells a picture with shapes and textures from noise.
-# That it sees a cat in it, one draw does not show. For the photo of a real cat its number is far higher. (About the
+# That it sees a cat in it, one draw does not show. For the photo of a real cat its number is higher still. (About the
 # zebra it can say nothing: it has no such class. For that one needs another network that has it, such as ResNet-50 of
 # torchvision or of `keras.applications`.)
 #
@@ -563,8 +563,9 @@ claim("witness_agrees", opinions["ideal_cat"] / opinions["plain"])
 # the direction that makes the loss grow.
 
 # %% [markdown] lang="es"
-# *Arriba: el ruido sin más, el gato atigrado ideal (*tabby*) y la cebra ideal, cada uno con la mejor palabra de la red.
-# Debajo, lo que la testigo da a la palabra «tabby»: la media de nueve ventanas de la imagen, y la imagen entera.*
+# *Arriba: el ruido sin más, el gato atigrado (en inglés «tabby») ideal y la cebra ideal, cada uno con la mejor palabra
+# de la red. Debajo, lo que la testigo da a la palabra «tabby»: la media de nueve ventanas de la imagen, y la imagen
+# entera.*
 #
 # El gato ideal no es un retrato. Es un muestrario de lo que la red busca, en más de un sitio: pelo a rayas, hocicos,
 # patas. Búsquelos, y busque las cebras. Aquí y allá hay un ojo donde no debería haberlo: a esta red le cuenta *que* lo
