@@ -350,9 +350,9 @@ axes = plots.show_feature_maps({name: maps[name] for name in (STAGES[0], STAGES[
 # Así que lo que midamos con esas características vale para los promedios de una capa, y no para todo lo que contienen
 # sus mapas.
 #
-# Para ver la diferencia sacamos de la primera etapa, que se llama *stem* («tallo»), un segundo juego de características: los
-# promedios en cada una de 4 × 4 partes de la imagen. Conservan, más o menos, los lugares. Son dieciséis veces más
-# números.
+# Para ver la diferencia sacamos de la primera etapa, que se llama *stem* («tallo»), un segundo juego de
+# características: los promedios en cada una de 4 × 4 partes de la imagen. Conservan, más o menos, los lugares. Son
+# dieciséis veces más números.
 
 
 # %% framework="pytorch"
@@ -1177,8 +1177,8 @@ claim("tuning_wins_it_back", 100 * difference("far", 5, "tuned"))
 #   test, all but the last stage are general.
 # - **"Late layers are specific."** That holds for the last stage, and the far task shows it: to freeze that stage too
 #   costs digits many points. For breeds it costs nothing that we can see, since what is specific there suits them.
-# - **Fine-tuning wins it back**, most of it or all. What the frozen last stage lacks is not lost for good: when all stages
-#   may learn, digits come up to about where a last stage that starts afresh takes them.
+# - **Fine-tuning wins it back**, most of it or all. What the frozen last stage lacks is not lost for good: when all
+#   stages may learn, digits come up to about where a last stage that starts afresh takes them.
 #
 # Yosinski et al. found more, with a network of eight layers and more than half a million pictures a task: a dip in the
 # middle, as neighbouring layers had learnt to work together and were torn apart. (The small loss on breeds may be of
@@ -1204,8 +1204,8 @@ claim("tuning_wins_it_back", 100 * difference("far", 5, "tuned"))
 #   también esa etapa les cuesta a las cifras muchos puntos. A las razas no les cuesta nada que se vea, porque lo que
 #   tiene de específico les conviene.
 # - **El ajuste fino lo recupera**, casi todo o todo. Lo que le falta a la última etapa congelada no se ha perdido para
-#   siempre: cuando pueden aprender todas las etapas, las cifras suben más o menos hasta donde las lleva una última etapa
-#   que empieza de nuevo.
+#   siempre: cuando pueden aprender todas las etapas, las cifras suben más o menos hasta donde las lleva una última
+#   etapa que empieza de nuevo.
 #
 # Yosinski et al. encontraron algo más, con una red de ocho capas y más de medio millón de imágenes por tarea: un bache
 # en el medio, porque capas vecinas habían aprendido a trabajar juntas y se las separó. (La pequeña pérdida con las
@@ -1413,8 +1413,8 @@ claim("changes_pile_up", moved["alone"][4] - moved["whole_far"][4])
 # most. Even from a distant task they were better than random ones. Your own task may differ; you have the tools to find
 # out.
 #
-# This lesson took `load_network` from [the toolbox](../../docs/toolbox.md), and in PyTorch also `fit`, `predict`, `freeze`
-# and `ImageDataset`. It added nothing to it.
+# This lesson took `load_network` from [the toolbox](../../docs/toolbox.md), and in PyTorch also `fit`, `predict`,
+# `freeze` and `ImageDataset`. It added nothing to it.
 #
 # ## Check yourself
 
