@@ -936,7 +936,7 @@ def by_part(rate):
 
 
 let_learn(BODY)
-print([f"{RATE * factor:.2g}" for factor in sorted(by_part(RATE).factors.values(), reverse=True)])
+print([f"{RATE * factor:.2g}" for factor in sorted({*by_part(RATE).factors.values()}, reverse=True)])
 
 
 # %%
@@ -1137,16 +1137,16 @@ for rate in (1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 1e-2) if BACKBONE == "efficientnet_li
 # ## 6. Un plan de la tasa
 #
 # `fit` baja la tasa cuando la validación se estanca. Muchos programas fijan de antemano todo el recorrido de la tasa: un
-# **plan de la tasa** (*schedule*). El más corriente baja siguiendo un coseno. A menudo lo precede un
-# [**calentamiento**](../../docs/glosario.md#calentamiento): la tasa sube en los primeros pasos, mientras Adam aún sabe
+# [**plan de la tasa**](../../docs/glosario.md#plan-de-la-tasa) (*schedule*). El más corriente baja siguiendo un coseno. A
+# menudo lo precede un [**calentamiento**](../../docs/glosario.md#calentamiento): la tasa sube en los primeros pasos, mientras Adam aún sabe
 # poco del tamaño de los gradientes. Un coseno solo **no** tiene calentamiento:
 
 # %% [markdown] lang="es" framework="tensorflow"
 # ## 6. Un plan de la tasa
 #
 # `fit` baja la tasa cuando la validación se estanca. Muchos programas fijan de antemano todo el recorrido de la tasa: un
-# **plan de la tasa** (*schedule*). El más corriente baja siguiendo un coseno. A menudo lo precede un
-# [**calentamiento**](../../docs/glosario.md#calentamiento): la tasa sube en los primeros pasos, mientras Adam aún sabe
+# [**plan de la tasa**](../../docs/glosario.md#plan-de-la-tasa) (*schedule*). El más corriente baja siguiendo un coseno. A
+# menudo lo precede un [**calentamiento**](../../docs/glosario.md#calentamiento): la tasa sube en los primeros pasos, mientras Adam aún sabe
 # poco del tamaño de los gradientes. Un coseno solo **no** tiene calentamiento:
 
 
