@@ -297,7 +297,7 @@ def grad_cam(model, images, classes):
 
 
 # %%
-def show_maps(images, maps, titles, columns, side=1.5):
+def show_maps(images, maps, titles, columns, side=1.35):
     """Pictures, and on those for which there is one the map as heat."""
     axes = plots.show_images(images, titles, columns=columns, side=side)
     for ax, heat in zip(axes.flat, maps):
@@ -307,25 +307,25 @@ def show_maps(images, maps, titles, columns, side=1.5):
 
 
 evidence = in_batches(partial(grad_cam, model), pictures, answers)
-shown = np.flatnonzero(correct)[:6]
-titles = [class_words[k] for k in answers[shown]] + [""] * 6
-axes = show_maps(pictures[[*shown, *shown]], [None] * 6 + [*evidence[shown]], titles, 6)
+shown = np.flatnonzero(correct)[:4]
+titles = [class_words[k] for k in answers[shown]] + [""] * 4
+axes = show_maps(pictures[[*shown, *shown]], [None] * 4 + [*evidence[shown]], titles, 4)
 
 # %% [markdown] lang="en"
-# *Six right answers. Below each picture, its map for the answer: the brighter, the more that place speaks for it.*
+# *Four right answers. Below each picture, its map for the answer: the brighter, the more that place speaks for it.*
 #
 # The last maps have few positions, so the spots are coarse. And each map is stretched until its strongest place is
 # 1: **a map glows even where there is next to nothing to see**. What do the maps of mistakes look like?
 
 # %% [markdown] lang="es"
-# *Seis respuestas correctas. Debajo de cada imagen, su mapa para la respuesta: cuanto más brilla un lugar, más la
+# *Cuatro respuestas correctas. Debajo de cada imagen, su mapa para la respuesta: cuanto más brilla un lugar, más la
 # apoya.*
 #
 # Los últimos mapas tienen pocas posiciones, y por eso las manchas son gruesas. Además, cada mapa se estira hasta que su
 # lugar más fuerte vale 1: **un mapa brilla aunque no haya casi nada que ver**. ¿Cómo son los mapas de los errores?
 
 # %%
-wrong = metrics.most_confident_mistakes(truth, probabilities, 6)
+wrong = metrics.most_confident_mistakes(truth, probabilities, 4)
 if len(wrong):
     for_truth = grad_cam(model, pictures[wrong], truth[wrong])
     titles = [f"{class_words[truth[i]]}\n→ {class_words[answers[i]]}" for i in wrong]
@@ -590,7 +590,7 @@ one = next(i for i in range(MOSAICS) if len(set(four[i])) == min(4, num_classes)
 repeated = np.repeat(mosaics[one : one + 1], 4, axis=0)
 titles = ["", *(f"{class_words[k]} ?" for k in four[one])]
 maps = [None, *grad_cam(model, repeated, four[one])]
-axes = show_maps(np.concatenate([repeated[:1], repeated]), maps, titles, 5, side=1.9)
+axes = show_maps(np.concatenate([repeated[:1], repeated]), maps, titles, 5, side=1.6)
 
 
 # %%
@@ -803,8 +803,8 @@ for where in animals if drawn else ():
         print(f"{words[name]:>32}: {percent(np.nanmean(inside[where, name]))} {words['inside']}, "
               f"{e.value:+.1f} {words['points']} ({e.low:+.1f} … {e.high:+.1f})")  # fmt: skip
 if drawn:
-    six = drawings["corner"][:6]
-    axes = show_maps(np.concatenate([six, six]), [None] * 6 + [*grad_cam(model, six, kinds[:6])], [], 6)
+    five = drawings["corner"][:5]
+    axes = show_maps(np.concatenate([five, five]), [None] * 5 + [*grad_cam(model, five, kinds[:5])], [], 5)
     follows = {name: 100 * np.nanmean(share) for (where, name), share in inside.items() if where == "corner"}
     claim("in_the_corner_it_follows", follows.pop("marked") - max(follows.values()))
 
