@@ -576,7 +576,7 @@ claim("witness_agrees", opinions["ideal_cat"] / opinions["plain"])
 # semillas en cada biblioteca, con el gato le dio de 460 a 12 000 veces lo que con el ruido, pero solo de 0.5 a 17 veces
 # lo que con la cebra, y dos veces le dio menos. Así que la testigo distingue del ruido una imagen con formas y
 # texturas. Que vea en ella un gato, una sola prueba no lo muestra. Con la foto de una gata de verdad, su número es
-# mucho mayor. (De la cebra no puede decir nada: no tiene esa clase. Para eso hace falta otra red que la tenga, como la
+# mayor aún. (De la cebra no puede decir nada: no tiene esa clase. Para eso hace falta otra red que la tenga, como la
 # ResNet-50 de torchvision o la de `keras.applications`).
 #
 # Una prueba que supera cualquier imagen demuestra poco. Sin la tercera línea, podríamos haber escrito que otra red
