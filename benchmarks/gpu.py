@@ -24,7 +24,7 @@ from tlhelpers.pytorch.networks import load_network
 from tlhelpers.pytorch.prediction import predict
 from tlhelpers.pytorch.training import train_epoch
 
-REPEATS = 5
+REPEATS = 3
 
 
 def seconds(call, device):
@@ -90,7 +90,7 @@ def measure(name, device, batch, count):
 
 def main():
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    batch, count = (256, 2048) if device.type == "cuda" else (16, 64)
+    batch, count = (256, 1024) if device.type == "cuda" else (16, 64)
     known = torch.cuda.get_device_name() if device.type == "cuda" else platform.processor()
     found = {"device": known, "torch": torch.__version__, "batch": batch, "images": count}
     found["images a second"] = {
