@@ -1325,7 +1325,7 @@ check_loss(weighted_loss)
 # %% framework="pytorch"
 def old_answers(images):
     """Probabilities of the old words, `(n, words)`."""
-    logits = old_head.eval()(torch.from_numpy(features_of(images)).to(device))
+    logits = old_head.to(device).eval()(torch.from_numpy(features_of(images)).to(device))
     return logits.softmax(1).detach().cpu().numpy()
 
 
