@@ -676,7 +676,7 @@ val_pets, val_breeds = pets_x[pets_val], breeds[pets_val]
 test_pets, test_breeds = pets_x[pets_test], breeds[pets_test]
 breed_head = train_head(breed_x, breed_y, val_pets, val_breeds, len(BREEDS))
 breed_logits = logits_of(breed_head, test_pets)
-breed_names = [breed.name.replace("_", " ") for breed in BREEDS]
+breed_names = plots.class_words([breed.name for breed in BREEDS], LANGUAGE)
 ax = plots.new_axes(None, 5.6, 5.2)
 plots.plot_confusion_matrix(test_breeds, breed_logits.argmax(1), breed_names, language=LANGUAGE, ax=ax)
 ax.tick_params(axis="x", rotation=90)
