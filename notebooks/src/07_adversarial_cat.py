@@ -191,7 +191,7 @@ def answers(model, images, top=3):
 cat = fit_photo(chelsea(), 224)[None]  # Chelsea, a real cat, from scikit-image
 dog = prepare_photo(DOG_PHOTO, 224)[None]
 both = np.concatenate([cat, dog])
-axes = plots.show_images(both, answers(model, both), columns=2, side=1.9)
+axes = plots.show_images(both, answers(model, both), columns=2, side=1.5)
 
 # %% [markdown] lang="en"
 # *Two photos and the three most probable words of the network. It is sure of the dog. For the cat it hesitates between
@@ -224,14 +224,14 @@ for name in ("bn1", "blocks.2", "blocks.6"):
 outputs_of(model, cat)
 for hook in hooks:
     hook.remove()
-axes = plots.show_feature_maps(maps, side=1.0)
+axes = plots.show_feature_maps(maps, side=0.8)
 
 # %% framework="tensorflow"
 network, prepare = load_network("efficientnet_lite0", 224)
 names = ("bn1.act", "blocks.2", "blocks.6")
 inside = keras.Model(network.input, [network.get_layer(name).output for name in names])
 maps = {name: np.asarray(output[0]) for name, output in zip(names, inside(prepare(cat.astype("float32"))))}
-axes = plots.show_feature_maps(maps, side=1.0)
+axes = plots.show_feature_maps(maps, side=0.8)
 
 # %% [markdown] lang="en"
 # *Six maps of each of three layers, from early (above) to late. At first the network keeps edges and the fine pattern
@@ -317,7 +317,7 @@ def by_witness(image, name):
 
 
 sure = softmax(outputs_of(model, plain), axis=1)[0, CAT]
-axes = plots.show_images(plain, answers(model, plain, 1), side=1.8)
+axes = plots.show_images(plain, answers(model, plain, 1), side=1.4)
 print(f"efficientnet_lite0: {percent(sure)}, mini_resnet: {percent(by_witness(plain[0], 'tabby'), 5)}")
 claim("noise_is_a_cat", 100 * sure)
 
@@ -516,8 +516,8 @@ def ideal_image(model, target, steps=STEPS, variation=400, jitter=16, seed=SEED)
 
 # %%
 ideal_cat, ideal_zebra = ideal_image(model, CAT), ideal_image(model, ZEBRA)
-ideals = np.concatenate([plain, ideal_cat, ideal_zebra])
-axes = plots.show_images(ideals, answers(model, ideals, 1), columns=3, side=2.1)
+ideals = np.concatenate([ideal_cat, ideal_zebra])
+axes = plots.show_images(ideals, answers(model, ideals, 1), columns=2, side=2.1)
 sure = {k: softmax(outputs_of(model, image), axis=1)[0, k] for k, image in ((CAT, ideal_cat), (ZEBRA, ideal_zebra))}
 opinions = {"plain": plain, "ideal_cat": ideal_cat, "ideal_zebra": ideal_zebra, "chelsea": cat}
 for key, images in opinions.items():
@@ -529,7 +529,7 @@ claim("ideal_zebra", 100 * sure[ZEBRA])
 claim("witness_agrees", opinions["ideal_cat"] / opinions["plain"])
 
 # %% [markdown] lang="en"
-# *Above: the plain noise, the ideal tabby cat and the ideal zebra, each with the network's best word. Below, what the
+# *Above: the ideal tabby cat and the ideal zebra, each with the network's best word. Below, what the
 # witness gives the word "tabby": the mean over nine windows of the picture, and for the picture as a whole.*
 #
 # The ideal cat is no portrait. It is a pattern of what the network looks for, in more than one place: striped fur,
@@ -563,9 +563,8 @@ claim("witness_agrees", opinions["ideal_cat"] / opinions["plain"])
 # the direction that makes the loss grow.
 
 # %% [markdown] lang="es"
-# *Arriba: el ruido sin más, el gato atigrado (en inglés «tabby») ideal y la cebra ideal, cada uno con la mejor palabra
-# de la red. Debajo, lo que la testigo da a la palabra «tabby»: la media de nueve ventanas de la imagen, y la imagen
-# entera.*
+# *Arriba: el gato atigrado (en inglés «tabby») ideal y la cebra ideal, cada uno con la mejor palabra de la red. Debajo,
+# lo que la testigo da a la palabra «tabby»: la media de nueve ventanas de la imagen, y la imagen entera.*
 #
 # El gato ideal no es un retrato. Es un muestrario de lo que la red busca, en más de un sitio: pelo a rayas, hocicos,
 # patas. Búsquelos, y busque las cebras. Aquí y allá hay un ojo donde no debería haberlo: a esta red le cuenta *que* lo
@@ -706,7 +705,7 @@ read_back = np.asarray(Image.open(folder / "dog.png"))[None]
 change = read_back.astype(int) - dog
 shown = np.concatenate([dog, (128 + 20 * change).clip(0, 255).astype(np.uint8), read_back])
 titles = [answers(model, dog, 2)[0], f"{words['added']}\n× 20", answers(model, read_back, 2)[0]]
-axes = plots.show_images(shown, titles, columns=3, side=1.9)
+axes = plots.show_images(shown, titles, columns=3, side=1.5)
 fooled = softmax(outputs_of(model, read_back), axis=1)[0, CAT]
 similarity = structural_similarity(dog[0], read_back[0], channel_axis=2)
 print(f"{words['largest']}: {np.abs(change).max()}, SSIM {similarity:.3f}")
@@ -850,7 +849,7 @@ for level in levels:
 
 def show_level(level):
     titles = [f"{words[key]}\n{text}" for key, text in zip(("any", "tabby"), answers(model, pairs[level], 1))]
-    return plots.show_images(pairs[level], titles, columns=2, side=1.9)[0, 0]
+    return plots.show_images(pairs[level], titles, columns=2, side=1.5)[0, 0]
 
 
 explore({words["levels"]: levels}, show_level)
@@ -859,9 +858,10 @@ explore({words["levels"]: levels}, show_level)
 # *Left the attack that wants any error, right the one that wants a tabby, ten steps each. Each line gives the level and
 # the two best words for both.*
 #
-# At one level the untargeted attack already has its error. It takes the nearest wrong word: another breed of dog, or
-# another animal with such a coat. The way to "tabby" is longer. One photo shows that both are possible; how often an
-# attack succeeds is another question.
+# At one level the network hesitates already, in both cases. The attack that wants any error takes the nearest wrong
+# word, mostly another breed of dog or an animal with such a coat. From dog to "tabby" it is farther, and yet two levels
+# are enough to make the network nearly sure. One photo shows that it is possible. How often an attack succeeds is
+# another question.
 #
 # ## 4. How often? A curve over many images
 #
@@ -874,9 +874,10 @@ explore({words["levels"]: levels}, show_level)
 # *A la izquierda, el ataque que quiere un error cualquiera; a la derecha, el que quiere un gato atigrado; diez pasos
 # cada uno. Cada línea da el nivel y las dos mejores palabras para ambos.*
 #
-# Con un solo nivel, el ataque no dirigido ya tiene su error. Toma la palabra errónea más cercana: otra raza de perro, u
-# otro animal con un pelaje así. El camino hasta «tabby» es más largo. Una foto muestra que ambas cosas son posibles;
-# con qué frecuencia triunfa un ataque es otra pregunta.
+# Con un solo nivel, la red ya duda en ambos casos. El ataque que quiere un error cualquiera toma la palabra errónea más
+# cercana, casi siempre otra raza de perro o un animal con un pelaje así. De perro a «tabby» hay más distancia, y aun
+# así dos niveles bastan para que la red esté casi segura. Una foto muestra que es posible. Con qué frecuencia triunfa
+# un ataque es otra pregunta.
 #
 # ## 4. ¿Con qué frecuencia? Una curva con muchas imágenes
 #
