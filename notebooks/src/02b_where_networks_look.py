@@ -525,7 +525,7 @@ def losses(images, classes, maps, side):
 def show_losses(lost):
     for name, values in lost.items():
         e = metrics.mean_interval(list(values))
-        print(f"{words[name]:>32}: {e.value:5.1f} {words['points']} ({e.low:.1f} – {e.high:.1f})")
+        print(f"{words[name]:>36}: {e.value:5.1f} {words['points']} ({e.low:.1f} – {e.high:.1f})")
 
 
 lost = losses(pictures, answers, rival_maps(pictures, answers), 5 * IMAGE_SIZE // 16)
@@ -605,7 +605,7 @@ maps = rival_maps(mosaics, asked)
 on_tile = {name: 100 * share_inside(heat, right_tile) for name, heat in maps.items()}
 for name, share in on_tile.items():
     e = metrics.mean_interval(list(share[np.isfinite(share)]))
-    print(f"{words[name]:>32}: {e.value:5.1f} % {words['on_tile']} ({e.low:.1f} – {e.high:.1f})")
+    print(f"{words[name]:>36}: {e.value:5.1f} % {words['on_tile']} ({e.low:.1f} – {e.high:.1f})")
 mosaic_lost = losses(mosaics, asked, maps, 5 * IMAGE_SIZE // 8)
 show_losses(mosaic_lost)
 
@@ -800,7 +800,7 @@ for where in animals if drawn else ():
         inside[where, name] = share_inside(heat, masks[where])
         excess = 100 * (inside[where, name] - area)
         e = metrics.mean_interval(list(excess[np.isfinite(excess)]))
-        print(f"{words[name]:>32}: {percent(np.nanmean(inside[where, name]))} {words['inside']}, "
+        print(f"{words[name]:>36}: {percent(np.nanmean(inside[where, name]))} {words['inside']}, "
               f"{e.value:+.1f} {words['points']} ({e.low:+.1f} … {e.high:+.1f})")  # fmt: skip
 if drawn:
     five = drawings["corner"][:5]
