@@ -294,7 +294,7 @@ optimizer.build([image])
 def climb():
     with tf.GradientTape() as tape:
         loss = -model(image, training=False)[0, CAT]  # up the logit of the class
-    optimizer.apply_gradients([(tape.gradient(loss, image.value), image)])
+    optimizer.apply_gradients([(tape.gradient(loss, image), image)])
     image.assign(tf.clip_by_value(image, 0, 1))
 
 
@@ -490,8 +490,7 @@ COLOURS = tf.constant([[0.6, 0.6, 0.6], [0.2, 0.0, -0.2], [0.05, -0.1, 0.05]])
 
 def paint(layers):
     """Pictures of several sizes, scaled up and added; brightness and two colour axes become red, green and blue."""
-    total = sum(tf.image.resize(layer, (224, 224)) for layer in layers)
-    return tf.clip_by_value(0.5 + total @ COLOURS, 0, 1)
+    return tf.clip_by_value(0.5 + sum(tf.image.resize(layer, (224, 224)) for layer in layers) @ COLOURS, 0, 1)
 
 
 def ideal_image(model, target, steps=STEPS, variation=400, jitter=16, seed=SEED):
@@ -503,15 +502,14 @@ def ideal_image(model, target, steps=STEPS, variation=400, jitter=16, seed=SEED)
     @tf.function
     def climb():
         with tf.GradientTape() as tape:
-            image = paint([layer.value for layer in layers])
+            image = paint(layers)
             shift = tf.random.uniform((2,), -jitter, jitter + 1, tf.int32)
-            score = model(tf.roll(image, shift, (1, 2)), training=False)[0, target]
-            loss = -score + variation * total_variation(image)
-        optimizer.apply_gradients(zip(tape.gradient(loss, [layer.value for layer in layers]), layers))
+            loss = variation * total_variation(image) - model(tf.roll(image, shift, (1, 2)), training=False)[0, target]
+        optimizer.apply_gradients(zip(tape.gradient(loss, layers), layers))
 
     for _ in range(steps):
         climb()
-    return to_images(paint([layer.value for layer in layers]))
+    return to_images(paint(layers))
 
 
 # %%
