@@ -226,7 +226,7 @@ print({key: thousands(count) for key, count in count_parameters(model).items()})
 # | --- | --- | --- |
 # | `trainable = False` en una capa | no aprenden | no se mueven, y se usan en lugar de las del lote |
 # | `training=False` en una llamada | aprenden | no se mueven, y se usan en lugar de las del lote |
-# | lo mismo dentro de `fit`, en un modelo hecho de capas | aprenden | **se mueven**: `fit` pasa `training=True` a todas las capas |
+# | lo mismo dentro de `fit`, con un modelo de capas | aprenden | **se mueven**: `fit` da `training=True` a todas |
 #
 # Pongámoslos de varias maneras, demos un paso de entrenamiento y contemos qué se ha movido en la base. Haga antes su
 # apuesta: ¿dónde aprenden los pesos mientras las estadísticas quedan quietas?
@@ -291,8 +291,9 @@ claim("ordinary_training_moves_statistics", ordinary[1])
 
 # %% [markdown] lang="en" framework="pytorch"
 # *Arrays of the backbone that one step has moved.* Only both switches together hold all of it: `requires_grad = False`
-# and `eval()`. For fine-tuning the fourth kind is useful: `requires_grad = True` with `eval()`, that is, **weights learn
-# while BatchNorm sleeps**. In this course `freeze` of a BatchNorm layer tells `train_epoch` to put that layer to sleep.
+# and `eval()`. For fine-tuning the fourth kind is useful: `requires_grad = True` with `eval()`, that is, **weights
+# learn while BatchNorm sleeps**. In this course `freeze` of a BatchNorm layer tells `train_epoch` to put that layer to
+# sleep.
 #
 # Why should it sleep? In `train()` the answer for a picture depends on the other pictures of its batch. By how much?
 
@@ -305,9 +306,9 @@ claim("ordinary_training_moves_statistics", ordinary[1])
 
 # %% [markdown] lang="es" framework="pytorch"
 # *Matrices de la red base que ha movido un solo paso.* Solo los dos interruptores juntos la fijan entera:
-# `requires_grad = False` y `eval()`. Para el ajuste fino sirve la cuarta manera: `requires_grad = True` con `eval()`, es
-# decir, **los pesos aprenden mientras BatchNorm duerme**. En este curso, `freeze` aplicado a una capa BatchNorm indica a
-# `train_epoch` que la ponga a dormir.
+# `requires_grad = False` y `eval()`. Para el ajuste fino sirve la cuarta manera: `requires_grad = True` con `eval()`,
+# es decir, **los pesos aprenden mientras BatchNorm duerme**. En este curso, `freeze` aplicado a una capa BatchNorm
+# indica a `train_epoch` que la ponga a dormir.
 #
 # ¿Por qué debería dormir? En `train()`, la respuesta para una imagen depende de las demás imágenes de su lote. ¿Cuánto?
 
@@ -316,8 +317,8 @@ claim("ordinary_training_moves_statistics", ordinary[1])
 # las estadísticas quedan quietas**, tanto en `fit` como en un bucle propio. Solo con `training=False`, eso vale
 # únicamente en el bucle propio.
 #
-# ¿Por qué debería dormir BatchNorm? En modo de entrenamiento, la respuesta para una imagen depende de las demás imágenes
-# de su lote. ¿Cuánto?
+# ¿Por qué debería dormir BatchNorm? En modo de entrenamiento, la respuesta para una imagen depende de las demás
+# imágenes de su lote. ¿Cuánto?
 
 
 # %% framework="pytorch"
@@ -359,9 +360,9 @@ claim("companions_change_the_answer", 100 * changes[True, 16])
 # ## 3. How fast? A range test
 #
 # One number decides more than most: the learning rate. Too low, and nothing happens. Too high, and the network loses
-# what it knew. Leslie Smith's **[range test](../../docs/glossary.md#learning-rate-range-test)** (2017) finds its scale in
-# a minute: take some steps, let the rate grow from each to the next, and watch the loss. Where it rises, the steps are
-# too long. We look for the rate from which the loss stays above the level where it began, and take a third of it.
+# what it knew. Leslie Smith's **[range test](../../docs/glossary.md#learning-rate-range-test)** (2017) finds its scale
+# in a minute: take some steps, let the rate grow from each to the next, and watch the loss. Where it rises, the steps
+# are too long. We look for the rate from which the loss stays above the level where it began, and take a third of it.
 #
 # First comes what lesson 01 did in its section 10: `DRAWS` draws of labelled pictures, and for each a head, trained on
 # features of the frozen backbone. **Everything below starts from these trained heads.** In this lesson no picture is
@@ -386,7 +387,8 @@ claim("companions_change_the_answer", 100 * changes[True, 16])
 #
 # Antes hace falta lo que la lección 01 hizo en su sección 10: `DRAWS` sorteos de imágenes etiquetadas y, para cada uno,
 # una cabeza entrenada con características de la red base congelada. **Todo lo que sigue parte de esas cabezas ya
-# entrenadas.** En esta lección no se refleja ni se desplaza ninguna imagen, para que todas las opciones vean las mismas.
+# entrenadas.** En esta lección no se refleja ni se desplaza ninguna imagen, para que todas las opciones vean las
+# mismas.
 
 
 # %% framework="pytorch"
@@ -568,8 +570,8 @@ plots.tidy(ax)
 #
 # - **head**: nothing but the new head; we have that already;
 # - **last stage**: the last group of layers too;
-# - **gradual** ([gradual unfreezing](../../docs/glossary.md#gradual-unfreezing); Howard and Ruder, 2018): first the last
-#   stage, then the last two, then all;
+# - **gradual** ([gradual unfreezing](../../docs/glossary.md#gradual-unfreezing); Howard and Ruder, 2018): first the
+#   last stage, then the last two, then all;
 # - **all**: the whole network, BatchNorm asleep;
 # - **BatchNorm awake**: the whole network, and BatchNorm in training mode, with its weights and statistics.
 #
@@ -676,11 +678,11 @@ for way, parameters in learnt.items():
 ax = plots.plot_estimates(estimates, language=LANGUAGE)
 
 # %% [markdown] lang="en"
-# *Accuracy on the test pictures, mean of the draws, with its 95 % interval. Above: how many weights learnt, and the mean
-# number of rounds after the head's.*
+# *Accuracy on the test pictures, mean of the draws, with its 95 % interval. Above: how many weights learnt, and the
+# mean number of rounds after the head's.*
 #
-# The intervals are wide, since they hold for other test pictures and other draws. The ways share both, so we compare them
-# image by image and draw by draw.
+# The intervals are wide, since they hold for other test pictures and other draws. The ways share both, so we compare
+# them image by image and draw by draw.
 
 # %% [markdown] lang="es"
 # *Exactitud con las imágenes de prueba, media de los sorteos, con su intervalo del 95 %. Encima: cuántos pesos han
@@ -708,22 +710,22 @@ claim("gradual_is_not_needed", 100 * gains["all", "gradual"].value)
 claim("awake_does_not_help", 100 * gains["all", "awake"].value)
 
 # %% [markdown] lang="en"
-# On these sketches fine-tuning pays: the network learnt from photos, and all of it together gains several points over the
-# trained head. The last stage alone, three quarters of the weights, gets a good part of that. Where a line above says "no
-# difference", this test cannot rank the two; then take the simpler one. Gradual unfreezing costs three trainings. Howard
-# and Ruder found that it helped with language models.
+# On these sketches fine-tuning pays: the network learnt from photos, and all of it together gains several points over
+# the trained head. The last stage alone, three quarters of the weights, gets a good part of that. Where a line above
+# says "no difference", this test cannot rank the two; then take the simpler one. Gradual unfreezing costs three
+# trainings. Howard and Ruder found that it helped with language models.
 #
-# And BatchNorm? To wake it up does not help the new task here; batches of 16 are small for its means and variances. What
-# it does to the old task is another matter: lesson 03b.
+# And BatchNorm? To wake it up does not help the new task here; batches of 16 are small for its means and variances.
+# What it does to the old task is another matter: lesson 03b.
 
 # %% [markdown] lang="es"
-# Con estos bocetos el ajuste fino compensa: la red aprendió de fotos, y toda ella junta gana varios puntos sobre la cabeza
-# entrenada. La última etapa sola, tres cuartas partes de los pesos, consigue buena parte de eso. Donde una línea de arriba
-# dice «ninguna diferencia», esta prueba no puede ordenar las dos opciones; entonces, tome la más sencilla. La
+# Con estos bocetos el ajuste fino compensa: la red aprendió de fotos, y toda ella junta gana varios puntos sobre la
+# cabeza entrenada. La última etapa sola, tres cuartas partes de los pesos, consigue buena parte de eso. Donde una línea
+# de arriba dice «ninguna diferencia», esta prueba no puede ordenar las dos opciones; entonces, tome la más sencilla. La
 # descongelación gradual cuesta tres entrenamientos. A Howard y Ruder les sirvió con modelos de lenguaje.
 #
-# ¿Y BatchNorm? Despertarla no ayuda aquí a la tarea nueva; los lotes de 16 son pequeños para sus medias y varianzas. Lo que
-# le hace a la tarea antigua es otra cuestión: la lección 03b.
+# ¿Y BatchNorm? Despertarla no ayuda aquí a la tarea nueva; los lotes de 16 son pequeños para sus medias y varianzas. Lo
+# que le hace a la tarea antigua es otra cuestión: la lección 03b.
 
 # %% [markdown] lang="en" framework="pytorch"
 # **Your turn (1).** A network that you have not seen here: ResNet-18. Let its `layer4` and its head `fc` learn, and
@@ -731,14 +733,14 @@ claim("awake_does_not_help", 100 * gains["all", "awake"].value)
 # Go through `net.named_parameters()`: the names begin with the names of the parts.
 
 # %% [markdown] lang="en" framework="tensorflow"
-# **Your turn (1).** A network that you have not seen here: a MobileNetV2 without its head. Let its last block learn, the
-# layers whose names begin with `block_16`, and nothing else. No BatchNorm layer shall learn or move, not even inside
-# `fit`.
+# **Your turn (1).** A network that you have not seen here: a MobileNetV2 without its head. Let its last block learn,
+# the layers whose names begin with `block_16`, and nothing else. No BatchNorm layer shall learn or move, not even
+# inside `fit`.
 
 # %% [markdown] lang="es" framework="pytorch"
 # **Le toca a usted (1).** Una red que aquí no ha visto: ResNet-18. Haga que aprendan su `layer4` y su cabeza `fc`, y
-# nada más. Todas las capas BatchNorm deben estar en `eval()`; sus pesos en `layer4` pueden aprender o no, como prefiera.
-# Recorra `net.named_parameters()`: los nombres empiezan por los de las partes.
+# nada más. Todas las capas BatchNorm deben estar en `eval()`; sus pesos en `layer4` pueden aprender o no, como
+# prefiera. Recorra `net.named_parameters()`: los nombres empiezan por los de las partes.
 
 # %% [markdown] lang="es" framework="tensorflow"
 # **Le toca a usted (1).** Una red que aquí no ha visto: una MobileNetV2 sin su cabeza. Haga que aprenda su último
@@ -855,13 +857,13 @@ claim("advice_is_near_the_best", runs.mean(1).max() - runs.mean(1)[0])
 claim("hundred_times_destroys", -100 * found["hundred_times"].value)
 
 # %% [markdown] lang="en"
-# *Accuracy after fine-tuning all of the network, over the rate: means (line) and single draws (pale). The dashed line is
-# the trained head alone.*
+# *Accuracy after fine-tuning all of the network, over the rate: means (line) and single draws (pale). The dashed line
+# is the trained head alone.*
 #
-# At the advised rate all goes well. At ten times as much a draw may go well or badly: see how far the pale marks lie apart.
-# A hundred times destroys the network at once, and it ends far below the head that it started with. Early stopping does
-# not save it: already the first round is too much. So stay below the turn. Lower rates cost rounds; higher ones may cost
-# the network.
+# At the advised rate all goes well. At ten times as much a draw may go well or badly: see how far the pale marks lie
+# apart. A hundred times destroys the network at once, and it ends far below the head that it started with. Early
+# stopping does not save it: already the first round is too much. So stay below the turn. Lower rates cost rounds;
+# higher ones may cost the network.
 #
 # ### Rates by part
 #
@@ -874,9 +876,9 @@ claim("hundred_times_destroys", -100 * found["hundred_times"].value)
 # es la cabeza entrenada, sola.*
 #
 # Con la tasa aconsejada todo va bien. Con una diez veces mayor, un sorteo puede salir bien o mal: mire lo separadas que
-# están las marcas pálidas. Cien veces más destruye la red enseguida, y acaba muy por debajo de la cabeza de la que partió.
-# La parada temprana no la salva: ya la primera ronda es demasiado. Así que quédese por debajo del giro. Una tasa más baja
-# cuesta rondas; una más alta puede costar la red.
+# están las marcas pálidas. Cien veces más destruye la red enseguida, y acaba muy por debajo de la cabeza de la que
+# partió. La parada temprana no la salva: ya la primera ronda es demasiado. Así que quédese por debajo del giro. Una
+# tasa más baja cuesta rondas; una más alta puede costar la red.
 #
 # ### Tasas por parte
 #
@@ -897,9 +899,9 @@ claim("hundred_times_destroys", -100 * found["hundred_times"].value)
 # En PyTorch, un optimizador acepta **grupos de parámetros**: cada uno es un diccionario con unos pesos y una tasa.
 
 # %% [markdown] lang="es" framework="tensorflow"
-# Un optimizador de Keras tiene una sola tasa para todo. Hay dos salidas: dos optimizadores en un bucle propio (ejercicio
-# 2), o un optimizador cuyo paso multiplique la tasa por un factor de cada variable, de modo que `fit` siga igual. Keras
-# llama a `update_step` una vez por variable.
+# Un optimizador de Keras tiene una sola tasa para todo. Hay dos salidas: dos optimizadores en un bucle propio
+# (ejercicio 2), o un optimizador cuyo paso multiplique la tasa por un factor de cada variable, de modo que `fit` siga
+# igual. Keras llama a `update_step` una vez por variable.
 
 
 # %% framework="pytorch"
@@ -946,32 +948,32 @@ parts_gain = difference("all", "by_part")
 claim("rates_by_part_gain_little", 100 * parts_gain.value)
 
 # %% [markdown] lang="en" framework="pytorch"
-# With rates by part the network gains nothing here that this test can see: most of its layers hardly move any more. With
-# larger data and longer training, others found a gain.
+# With rates by part the network gains nothing here that this test can see: most of its layers hardly move any more.
+# With larger data and longer training, others found a gain.
 #
-# **Your turn (2).** The commonest form has two groups: the backbone at a low rate, and the head at ten times that. Return
-# the groups for an optimizer. The head of `net` is its last child, whatever its name, and weights that do not learn
-# belong to no group.
+# **Your turn (2).** The commonest form has two groups: the backbone at a low rate, and the head at ten times that.
+# Return the groups for an optimizer. The head of `net` is its last child, whatever its name, and weights that do not
+# learn belong to no group.
 
 # %% [markdown] lang="en" framework="tensorflow"
-# With rates by part the network gains nothing here that this test can see: most of its layers hardly move any more. With
-# larger data and longer training, others found a gain.
+# With rates by part the network gains nothing here that this test can see: most of its layers hardly move any more.
+# With larger data and longer training, others found a gain.
 #
 # **Your turn (2).** The commonest form has two rates: a low one for the base, and ten times that for the head. Take one
 # step with two optimizers: `slow` for all that learns but the last layer of `net`, and `fast` for that layer. The
 # outputs of `net` are logits, and the labels integers.
 
 # %% [markdown] lang="es" framework="pytorch"
-# Con tasas por parte la red no gana aquí nada que esta prueba pueda ver: la mayoría de sus capas ya apenas se mueve. Con
-# más datos y entrenamientos más largos, otros encontraron una mejora.
+# Con tasas por parte la red no gana aquí nada que esta prueba pueda ver: la mayoría de sus capas ya apenas se mueve.
+# Con más datos y entrenamientos más largos, otros encontraron una mejora.
 #
-# **Le toca a usted (2).** La forma más corriente tiene dos grupos: la red base con una tasa baja y la cabeza con una diez
-# veces mayor. Devuelva los grupos para un optimizador. La cabeza de `net` es su último hijo, se llame como se llame, y
-# los pesos que no aprenden no van en ningún grupo.
+# **Le toca a usted (2).** La forma más corriente tiene dos grupos: la red base con una tasa baja y la cabeza con una
+# diez veces mayor. Devuelva los grupos para un optimizador. La cabeza de `net` es su último hijo, se llame como se
+# llame, y los pesos que no aprenden no van en ningún grupo.
 
 # %% [markdown] lang="es" framework="tensorflow"
-# Con tasas por parte la red no gana aquí nada que esta prueba pueda ver: la mayoría de sus capas ya apenas se mueve. Con
-# más datos y entrenamientos más largos, otros encontraron una mejora.
+# Con tasas por parte la red no gana aquí nada que esta prueba pueda ver: la mayoría de sus capas ya apenas se mueve.
+# Con más datos y entrenamientos más largos, otros encontraron una mejora.
 #
 # **Le toca a usted (2).** La forma más corriente tiene dos tasas: una baja para la base y otra diez veces mayor para la
 # cabeza. Dé un paso con dos optimizadores: `slow` para todo lo que aprende salvo la última capa de `net`, y `fast` para
@@ -1136,18 +1138,18 @@ for rate in (1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 1e-2) if BACKBONE == "efficientnet_li
 # %% [markdown] lang="es" framework="pytorch"
 # ## 6. Un plan de la tasa
 #
-# `fit` baja la tasa cuando la validación se estanca. Muchos programas fijan de antemano todo el recorrido de la tasa: un
-# [**plan de la tasa**](../../docs/glosario.md#plan-de-la-tasa) (*schedule*). El más corriente baja siguiendo un coseno. A
-# menudo lo precede un [**calentamiento**](../../docs/glosario.md#calentamiento): la tasa sube en los primeros pasos, mientras Adam aún sabe
-# poco del tamaño de los gradientes. Un coseno solo **no** tiene calentamiento:
+# `fit` baja la tasa cuando la validación se estanca. Muchos programas fijan de antemano todo el recorrido de la tasa:
+# un [**plan de la tasa**](../../docs/glosario.md#plan-de-la-tasa) (*schedule*). El más corriente baja siguiendo un
+# coseno. A menudo lo precede un [**calentamiento**](../../docs/glosario.md#calentamiento): la tasa sube en los primeros
+# pasos, mientras Adam aún sabe poco del tamaño de los gradientes. Un coseno solo **no** tiene calentamiento:
 
 # %% [markdown] lang="es" framework="tensorflow"
 # ## 6. Un plan de la tasa
 #
-# `fit` baja la tasa cuando la validación se estanca. Muchos programas fijan de antemano todo el recorrido de la tasa: un
-# [**plan de la tasa**](../../docs/glosario.md#plan-de-la-tasa) (*schedule*). El más corriente baja siguiendo un coseno. A
-# menudo lo precede un [**calentamiento**](../../docs/glosario.md#calentamiento): la tasa sube en los primeros pasos, mientras Adam aún sabe
-# poco del tamaño de los gradientes. Un coseno solo **no** tiene calentamiento:
+# `fit` baja la tasa cuando la validación se estanca. Muchos programas fijan de antemano todo el recorrido de la tasa:
+# un [**plan de la tasa**](../../docs/glosario.md#plan-de-la-tasa) (*schedule*). El más corriente baja siguiendo un
+# coseno. A menudo lo precede un [**calentamiento**](../../docs/glosario.md#calentamiento): la tasa sube en los primeros
+# pasos, mientras Adam aún sabe poco del tamaño de los gradientes. Un coseno solo **no** tiene calentamiento:
 
 
 # %% framework="pytorch"
@@ -1197,13 +1199,13 @@ print(f"{words['first_step']}: {percent(cosine[0])}")
 # `help(keras.optimizers.schedules.CosineDecay)`. Mind what `decay_steps` counts.
 
 # %% [markdown] lang="es" framework="pytorch"
-# **Le toca a usted (3).** Escriba el plan con calentamiento: durante `warmup` pasos la tasa sube en línea recta desde una
-# décima parte y luego baja siguiendo un coseno hasta cero en `total`. PyTorch tiene las piezas en `optim.lr_scheduler`:
-# `LinearLR`, `CosineAnnealingLR` y `SequentialLR`, que las une.
+# **Le toca a usted (3).** Escriba el plan con calentamiento: durante `warmup` pasos la tasa sube en línea recta desde
+# una décima parte y luego baja siguiendo un coseno hasta cero en `total`. PyTorch tiene las piezas en
+# `optim.lr_scheduler`: `LinearLR`, `CosineAnnealingLR` y `SequentialLR`, que las une.
 
 # %% [markdown] lang="es" framework="tensorflow"
-# **Le toca a usted (3).** Escriba el plan con calentamiento: durante `warmup` pasos la tasa sube en línea recta de cero a
-# `rate` y luego baja siguiendo un coseno hasta cero en `total`. `CosineDecay` sabe hacer las dos cosas: mire sus
+# **Le toca a usted (3).** Escriba el plan con calentamiento: durante `warmup` pasos la tasa sube en línea recta de cero
+# a `rate` y luego baja siguiendo un coseno hasta cero en `total`. `CosineDecay` sabe hacer las dos cosas: mire sus
 # argumentos con `help(keras.optimizers.schedules.CosineDecay)`. Fíjese en qué cuenta `decay_steps`.
 
 
@@ -1296,17 +1298,18 @@ check_schedule(warm_up_cosine)
 #
 # ## 7. The whole of it on one page
 #
-# The head first, then all of the network at a low rate, with BatchNorm asleep, warm-up and cosine. You would run it as `python fine_tune.py PHOTOS RATE`, where `PHOTOS` has the folders `train` and `test`, each with one
-# sub-folder a class. As in lesson 01 it gets the lesson's backbone in a file here, so that nothing is downloaded.
+# The head first, then all of the network at a low rate, with BatchNorm asleep, warm-up and cosine. You would run it as
+# `python fine_tune.py PHOTOS RATE`, where `PHOTOS` has the folders `train` and `test`, each with one sub-folder a
+# class. As in lesson 01 it gets the lesson's backbone in a file here, so that nothing is downloaded.
 
 # %% [markdown] lang="es"
 # Lo que aportan el calentamiento y la bajada, cada uno por separado, lo mide la lección 11.
 #
 # ## 7. Todo en una página
 #
-# Primero la cabeza; después toda la red con una tasa baja, con BatchNorm dormida, calentamiento y coseno. Se ejecutaría con `python fine_tune.py FOTOS TASA`, donde `FOTOS` tiene las carpetas `train` y
-# `test`, cada una con una subcarpeta por clase. Como en la lección 01, aquí recibe la red base de la lección en un
-# archivo, para que no se descargue nada.
+# Primero la cabeza; después toda la red con una tasa baja, con BatchNorm dormida, calentamiento y coseno. Se ejecutaría
+# con `python fine_tune.py FOTOS TASA`, donde `FOTOS` tiene las carpetas `train` y `test`, cada una con una subcarpeta
+# por clase. Como en la lección 01, aquí recibe la red base de la lección en un archivo, para que no se descargue nada.
 
 # %% framework="pytorch"
 # %%writefile {folder}/fine_tune.py
@@ -1472,12 +1475,12 @@ show_quiz("03a_fine_tuning/after", LANGUAGE)
 # %% [markdown] lang="en"
 # ## Further reading
 #
-# - J. Howard and S. Ruder, "Universal Language Model Fine-tuning for Text Classification", *ACL* 2018: gradual unfreezing
-#   and rates by part.
+# - J. Howard and S. Ruder, "Universal Language Model Fine-tuning for Text Classification", *ACL* 2018: gradual
+#   unfreezing and rates by part.
 # - L. N. Smith, "Cyclical Learning Rates for Training Neural Networks", *WACV* 2017: the range test.
 # - S. Ioffe and C. Szegedy, "Batch Normalization", *ICML* 2015.
-# - S. Kornblith, J. Shlens and Q. V. Le, "Do Better ImageNet Models Transfer Better?", *CVPR* 2019: what fine-tuning adds
-#   to frozen features, on twelve data sets of photos.
+# - S. Kornblith, J. Shlens and Q. V. Le, "Do Better ImageNet Models Transfer Better?", *CVPR* 2019: what fine-tuning
+#   adds to frozen features, on twelve data sets of photos.
 
 # %% [markdown] lang="es"
 # ## Para seguir leyendo
