@@ -1182,7 +1182,7 @@ def probabilities(logits):
     )
 
 
-averages["ensemble"] = np.log(probabilities(averages["last"]).mean(1, keepdims=True))
+averages["ensemble"] = np.log(probabilities(averages["last"]).mean(1, keepdims=True) + 1e-30)
 shares = {name: right(logits, "test") for name, logits in averages.items()}
 for name in ("last", "ema", "ensemble", "mean_weights"):
     print(f"{words[name]:>30}: {percent(shares[name].mean())}  {loss_of(averages[name], 'test').mean():.2f} nats")
