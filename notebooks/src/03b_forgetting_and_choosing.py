@@ -936,22 +936,26 @@ def logits_of(model, images):
 
 
 # %% [markdown] lang="en" framework="pytorch"
-# One function trains all of the narrow network in two ways: with a trained head it is fine-tuned, with BatchNorm
-# asleep; without one it starts from random weights, with BatchNorm awake.
+# One function trains all of the narrow network in two ways: with a trained head it is fine-tuned, with BatchNorm asleep;
+# without one it starts from random weights, with BatchNorm awake. Both have twice the patience of before: a network from
+# scratch may stand still for a while before it finds anything.
 
 # %% [markdown] lang="en" framework="tensorflow"
 # Each `compile` costs seconds, and we train 36 times. So we compile two models once, and before each training put the
 # weights back and empty the optimizer. With a trained head the network is fine-tuned, with BatchNorm asleep; without
-# one it starts from random weights, with BatchNorm awake.
+# one it starts from random weights, with BatchNorm awake. Both have twice the patience of before: a network from
+# scratch may stand still for a while before it finds anything.
 
 # %% [markdown] lang="es" framework="pytorch"
 # Una misma función entrena toda la red estrecha de dos maneras: con una cabeza entrenada hace un ajuste fino, con
-# BatchNorm dormida; sin ella, parte de pesos al azar, con BatchNorm despierta.
+# BatchNorm dormida; sin ella, parte de pesos al azar, con BatchNorm despierta. Las dos tienen el doble de paciencia que
+# antes: una red que empieza desde cero puede quedarse quieta un rato antes de encontrar algo.
 
 # %% [markdown] lang="es" framework="tensorflow"
 # Cada `compile` cuesta segundos, y entrenamos 36 veces. Por eso compilamos dos modelos una sola vez y, antes de cada
-# entrenamiento, reponemos los pesos y vaciamos el optimizador. Con una cabeza entrenada, la red hace un ajuste fino,
-# con BatchNorm dormida; sin ella, parte de pesos al azar, con BatchNorm despierta.
+# entrenamiento, reponemos los pesos y vaciamos el optimizador. Con una cabeza entrenada, la red hace un ajuste fino, con
+# BatchNorm dormida; sin ella, parte de pesos al azar, con BatchNorm despierta. Las dos tienen el doble de paciencia que
+# antes: una red que empieza desde cero puede quedarse quieta un rato antes de encontrar algo.
 
 
 # %% framework="pytorch"
@@ -967,7 +971,7 @@ def train_small(x, y, x_val, y_val, seed, head=None):
     model = nn.Sequential(net, head)
     optimizer = optim.AdamW([weight for weight in model.parameters() if weight.requires_grad], lr=1e-3)
     batches, val = rounds_of(batches_of(x, y).dataset), batches_of(x_val, y_val)
-    fit(model, optimizer, batches, val, patience=PATIENCE, epochs=ROUNDS)
+    fit(model, optimizer, batches, val, patience=2 * PATIENCE, epochs=ROUNDS)
     return model
 
 
@@ -986,8 +990,8 @@ def make_model(tuned):
 tuned_model, scratch_model = make_model(True), make_model(False)
 tuned_start = tuned_model.get_weights()
 callbacks = [
-    keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.3, patience=PATIENCE // 3),
-    keras.callbacks.EarlyStopping("val_loss", patience=PATIENCE, restore_best_weights=True),
+    keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.3, patience=2 * PATIENCE // 3),
+    keras.callbacks.EarlyStopping("val_loss", patience=2 * PATIENCE, restore_best_weights=True),
 ]  # as in the toolbox's `fit`
 
 # %% framework="pytorch"
