@@ -34,7 +34,7 @@ def functions_of(notebook: Path, names: dict) -> dict:
 def test_four_levels_make_most_dogs_a_tabby_cat(real_data, tmp_path):
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     names = {"torch": torch, "nn": nn, "F": F, "v2": v2, "np": np, "load_network": load_network, "device": device}
-    lesson = functions_of(NOTEBOOK, names | {"SEED": 0, "ATTACK_STEPS": 10})
+    lesson = functions_of(NOTEBOOK, names | {"SEED": 0, "STEPS": 1, "ATTACK_STEPS": 10, "IMAGE_SIZE": 224})
     model = lesson["on_pixels"]("efficientnet_lite0")
     photos = load_splits("cats_vs_dogs", image_size=224, progress=False).test
     dogs = photos.images[photos.labels == photos.class_names.index("dog")][:70]
