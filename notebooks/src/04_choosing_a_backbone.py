@@ -114,7 +114,7 @@ print("TensorFlow", tf.__version__, "Keras", keras.__version__, "CPU" if on_a_pr
 # | **[multiplicaciones-sumas](../../docs/glosario.md#multiplicaciones-sumas)** | multiplicaciones, cada una con su suma, por imagen | a quien paga la electricidad |
 # | **tamaño** | de los pesos en el disco, en megabytes (MB) | a quien descarga la aplicación |
 # | **[latencia](../../docs/glosario.md#latencia)** | tiempo para una imagen, en milisegundos (ms) | a quien espera la respuesta |
-# | **[imágenes por segundo](../../docs/glosario.md#imágenes-por-segundo)** | cuántas despacha cuando llegan muchas a la vez | a quien tiene un millón de fotos |
+# | **[imágenes por segundo](../../docs/glosario.md#imágenes-por-segundo)** (*throughput*) | cuántas procesa cuando llegan muchas a la vez | a quien tiene un millón de fotos |
 #
 # Los tres primeros son de la red. Los dos últimos son de la red *y* del equipo: mídalos donde vaya a funcionar.
 #
@@ -225,24 +225,24 @@ def multiply_adds_of(c_in, c_out, kernel, height, width, groups=1):
 check_formula(multiply_adds_of)
 
 # %% [markdown] lang="en" framework="pytorch"
-# For a whole network we add up its convolutions. A forward hook sees each of them at work. PyTorch has a counter of its
-# own, `FlopCounterMode`. It counts a multiplication and its addition as **two** operations, so we halve its number. Do
-# the two agree?
+# For a whole network we add up its convolutions. A forward hook, as in lesson 01, sees each of them at work. PyTorch
+# has a counter of its own, `FlopCounterMode`. It counts a multiplication and its addition as **two** operations, so we
+# halve its number. Do the two agree?
 
 # %% [markdown] lang="en" framework="tensorflow"
-# For a whole network we add up its convolutions; Keras knows their shapes. TensorFlow has a counter of its own, its
-# profiler. It counts a multiplication and its addition as **two** operations, so we halve its number. It also counts
-# biases and activations. Do the two agree?
+# For a whole network we add up its convolutions; Keras knows their shapes. TensorFlow has a counter of its own, in its
+# profiler (a tool that finds out where a program spends its time). It counts a multiplication and its addition as
+# **two** operations, so we halve its number. It also counts biases and activations. Do the two agree?
 
 # %% [markdown] lang="es" framework="pytorch"
-# Para una red entera sumamos sus convoluciones. Un *hook* las ve trabajar a todas. PyTorch tiene su propio contador,
-# `FlopCounterMode`. Cuenta una multiplicación y su suma como **dos** operaciones, así que dividimos su número entre dos.
-# ¿Coinciden?
+# Para una red entera sumamos sus convoluciones. Un *hook* (un gancho, como en la lección 01) las ve trabajar a todas.
+# PyTorch tiene su propio contador, `FlopCounterMode`. Cuenta una multiplicación y su suma como **dos** operaciones, así
+# que dividimos su número entre dos. ¿Coinciden?
 
 # %% [markdown] lang="es" framework="tensorflow"
-# Para una red entera sumamos sus convoluciones; Keras conoce sus formas. TensorFlow tiene su propio contador, su
-# *profiler*. Cuenta una multiplicación y su suma como **dos** operaciones, así que dividimos su número entre dos. También
-# cuenta sesgos y activaciones. ¿Coinciden?
+# Para una red entera sumamos sus convoluciones; Keras conoce sus formas. TensorFlow tiene su propio contador, en su
+# *profiler* (la herramienta que averigua en qué gasta el tiempo un programa). Cuenta una multiplicación y su suma como
+# **dos** operaciones, así que dividimos su número entre dos. También cuenta sesgos y activaciones. ¿Coinciden?
 
 
 # %% framework="pytorch"
@@ -313,10 +313,10 @@ claim("counter_agrees_with_formula", count_multiply_adds(network, 64) / by_formu
 #
 # ### Por qué MobileNet necesita tan poco
 #
-# MobileNet divide la convolución en dos: primero un filtro de $k \times k$ para cada canal por separado
-# (**[en profundidad](../../docs/glosario.md#convolución-en-profundidad)**, *depthwise*); después, una convolución de
-# $1 \times 1$ que mezcla los canales. ¿Cuánto ahorra eso con 256 canales en un mapa de 14 × 14? ¿Y cuánto cuesta duplicar
-# el lado de la imagen? Apueste antes de ejecutar la celda: en la fórmula está $H \cdot W$.
+# MobileNet divide la convolución en dos: primero aplica un filtro de $k \times k$ para cada canal por separado (**[en
+# profundidad](../../docs/glosario.md#convolución-en-profundidad)**, *depthwise*); después, una convolución de $1 \times
+# 1$ que mezcla los canales. ¿Cuánto ahorra eso con 256 canales en un mapa de 14 × 14? ¿Y cuánto cuesta duplicar el lado
+# de la imagen? Apueste antes de ejecutar la celda: en la fórmula está $H \cdot W$.
 
 # %%
 whole = multiply_adds_of(256, 256, 3, 14, 14)
@@ -459,16 +459,16 @@ def latency(network, pixels):
 check_latency(latency)
 
 # %% [markdown] lang="en"
-# The well-known networks are downloads of 10 to 500 MB. Perhaps you have no network connection. Can we measure what they
-# cost with **random** weights? The multiplications are the same, whatever the numbers. Let us check it with the one
-# network of which we have both. To be fair, they take turns, so that whatever else this machine does disturbs both alike;
-# of each the fastest call counts.
+# The well-known networks are downloads of 10 to 500 MB. Perhaps you have no network connection. Can we measure what
+# they cost with **random** weights? The multiplications are the same, whatever the numbers. Let us check it with the
+# one network of which we have both. To be fair, the two versions take turns, so that whatever else this machine does
+# disturbs both alike; of each the fastest call counts.
 
 # %% [markdown] lang="es"
-# Las redes conocidas son descargas de 10 a 500 MB. Quizá usted no tenga conexión. ¿Podemos medir lo que cuestan con pesos
-# **al azar**? Las multiplicaciones son las mismas, sean cuales sean los números. Comprobémoslo con la red de la que
-# tenemos ambos. Para que sea justo, se turnan, de modo que lo que haga el equipo mientras tanto estorbe a las dos por
-# igual; de cada una cuenta la llamada más rápida.
+# Las redes conocidas son descargas de 10 a 500 MB. Quizá usted no tenga conexión. ¿Podemos medir lo que cuestan con
+# pesos **al azar**? Las multiplicaciones son las mismas, sean cuales sean los números. Comprobémoslo con la red de la
+# que tenemos pesos de las dos clases. Para que sea justo, las dos versiones se turnan, de modo que lo que haga el
+# equipo mientras tanto estorbe a ambas por igual; de cada una cuenta la llamada más rápida.
 
 
 # %% framework="pytorch"
@@ -549,8 +549,8 @@ claim("random_weights_cost_the_same_time", max(fastest.values()) / min(fastest.v
 # - **ResNet-50** (2015): conexiones residuales (atajos) alrededor de sus bloques, para poder ser profunda; convoluciones
 #   de 1 × 1 la adelgazan.
 # - **MobileNetV2** (2018): convoluciones en profundidad.
-# - **EfficientNet-B0** (2019): hallada al buscar la mejor exactitud con poco trabajo. **EfficientNet-Lite0** es su versión
-#   para teléfonos; el curso tiene sus pesos.
+# - **EfficientNet-B0** (2019): hallada con una búsqueda automática de la mejor exactitud con poco trabajo.
+#   **EfficientNet-Lite0** es su versión para teléfonos; el curso tiene sus pesos.
 # - **ViT-B/16** (2020): sin más convolución que una, que corta la imagen en parches de 16 × 16 píxeles; después, la
 #   **atención** permite que cada parche mire a todos los demás. torchvision la tiene; `keras.applications`, no.
 # - **mini_resnet**, para imágenes de 64 px; todas las demás, de 224 px.
@@ -764,13 +764,13 @@ if on_a_processor:  # a graphics card has other bottlenecks, and another order
 # *Milisegundos para una imagen frente a multiplicaciones-sumas, ambos en escala logarítmica. Junto a cada nombre están las
 # multiplicaciones-sumas (en miles de millones) que la red hace por segundo.*
 #
-# Las redes delgadas hacen menos por segundo. Hay dos causas probables, y esta carrera no las separa. Las convoluciones en
-# profundidad hacen poco con cada número que traen de la memoria, así que el procesador espera a la memoria. Y cada capa
-# cuesta algo de tiempo solo con empezar, y estas redes tienen muchas capas.
+# Las redes delgadas hacen menos por segundo. Hay dos causas probables, y esta carrera no las separa. Las convoluciones
+# en profundidad hacen poco con cada número que traen de la memoria, así que el procesador espera a la memoria. Además,
+# cada capa cuesta algo de tiempo solo con empezar, y estas redes tienen muchas.
 #
 # Así que las multiplicaciones-sumas ordenan las redes a grandes rasgos, cuando los factores son grandes. Cuando son
-# pequeños, prometen poco: compare MobileNetV2 con EfficientNet-B0 en su tabla. Y en una tarjeta gráfica, de imagen en imagen,
-# el orden incluso se invierte: allí VGG-16 respondió siete veces más rápido que EfficientNet-B0
+# pequeños, prometen poco: compare MobileNetV2 con EfficientNet-B0 en su tabla. Y en una tarjeta gráfica, con una sola
+# imagen cada vez, el orden incluso se invierte: allí VGG-16 respondió siete veces más rápido que EfficientNet-B0
 # ([cifras](../../docs/gpu.md), en inglés). Mida donde vaya a funcionar.
 
 # %% [markdown] lang="en"
@@ -827,14 +827,15 @@ claim("vgg_is_beaten", len(better))
 # *Published top-1 over the latency on this machine (logarithmic scale). A vertical line joins two recipes of one
 # architecture, which cost the same.*
 #
-# So do not read such a list as a ranking of architectures. Between the two ResNet-50 lie nearly five points or more, as
+# So do not read such a list as a ranking of architectures. Between the two ResNet-50 lie about five or six points, as
 # much as between many neighbours in the list. What lies to the upper left of all others is called the **[Pareto
 # front](../../docs/glossary.md#pareto-front)**; VGG-16, still in many tutorials, is far from it.
 #
 # **Which recipe for transfer?** For a *frozen* backbone the newer one may be the worse. Kornblith and colleagues (2019)
-# found that tricks such as label smoothing raise ImageNet's accuracy a little, and yield features that are much worse for
-# a linear classifier on top. For fine-tuning it mattered far less. That is why Keras's and torchvision's first weights
-# (`IMAGENET1K_V1`) are a good start for frozen use, and why you test on your own data.
+# found that tricks such as label smoothing (to ask for a little less than 100 % for the right class) raise ImageNet's
+# accuracy a little, and yield features that are much worse for a linear classifier on top. For fine-tuning it mattered
+# far less. That is why Keras's and torchvision's first weights (`IMAGENET1K_V1`) are a good start for frozen use, and
+# why you test on your own data.
 #
 # ## 6. And on your own data?
 #
@@ -850,15 +851,16 @@ claim("vgg_is_beaten", len(better))
 # *Top-1 publicado frente a la latencia en este equipo (escala logarítmica). Una línea vertical une dos recetas de una
 # misma arquitectura, que cuestan lo mismo.*
 #
-# Así que no lea una lista así como una clasificación de arquitecturas. Entre las dos ResNet-50 hay casi cinco puntos o
-# más, tanto como entre muchas vecinas de la lista. Lo que queda arriba a la izquierda de todo lo demás se llama **[frente
-# de Pareto](../../docs/glosario.md#frente-de-pareto)**; VGG-16, que sigue en muchos tutoriales, está lejos de él.
+# Así que no lea una lista de ese tipo como si ordenara arquitecturas. Entre las dos ResNet-50 hay unos cinco o seis
+# puntos, tanto como entre muchas vecinas de la lista. Lo que queda arriba a la izquierda de todo lo demás se llama
+# **[frente de Pareto](../../docs/glosario.md#frente-de-pareto)**; VGG-16, que sigue en muchos tutoriales, está lejos de
+# él.
 #
 # **¿Qué receta para la transferencia?** Para una red base *congelada*, la más nueva puede ser la peor. Kornblith y sus
-# colegas (2019) hallaron que trucos como el suavizado de etiquetas suben un poco la exactitud en ImageNet y dan
-# características mucho peores para un clasificador lineal. Para el ajuste fino importaba mucho menos. Por eso los primeros
-# pesos de Keras y de torchvision (`IMAGENET1K_V1`) son un buen comienzo si la red va congelada, y por eso se prueba con los
-# propios datos.
+# colegas (2019) hallaron que trucos como el suavizado de etiquetas (no pedir del todo un 100 % para la clase correcta)
+# aumentan un poco la exactitud en ImageNet y dan características mucho peores para un clasificador lineal. Para el
+# ajuste fino importaba mucho menos. Por eso los primeros pesos de Keras y de torchvision (`IMAGENET1K_V1`) son un buen
+# comienzo si la red va congelada, y por eso se prueba con los propios datos.
 #
 # ## 6. ¿Y con sus propios datos?
 #
@@ -947,10 +949,10 @@ claim("same_cost_other_accuracy", 100 * taught)
 # impresas comparan dos redes con las mismas imágenes.*
 #
 # La primera comparación es la limpia: la misma arquitectura con el mismo coste, con y sin entrenamiento. En la segunda
-# cambia todo: el ancho, la profundidad, el tamaño de las imágenes y las fotos del preentrenamiento. Compara dos redes base
-# tal como son, con *dibujos*, donde la pequeña no queda atrás. Con fotos el orden se invierte: en Cats vs Dogs, con 50
-# etiquetas por clase, `efficientnet_lite0` aventaja a `mini_resnet` en 23 puntos (intervalo del 95 %: de 19 a 28). Así que
-# pregunte a sus propios datos.
+# cambia todo: el ancho, la profundidad, el tamaño de las imágenes y las fotos del preentrenamiento. Compara dos redes
+# base tal como son, con *dibujos*, donde la pequeña no queda atrás. Con fotos el orden se invierte: en Cats vs Dogs,
+# con 50 etiquetas por clase, `efficientnet_lite0` aventaja a `mini_resnet` en 23 puntos (intervalo del 95 %: de 19 a
+# 28). Así que haga la prueba con sus propios datos.
 #
 # Ahora elegimos la red base con mayor exactitud de validación y miramos las imágenes de **prueba**, una sola vez.
 
@@ -1003,7 +1005,7 @@ record_result("probe", backbone=chosen, accuracy=final.value, low=final.low, hig
 # | --- | --- | --- |
 # | pocas etiquetas, cerca de las fotos del preentrenamiento | congelada, cabeza lineal | buenas características *congeladas*: una receta antigua; pruebe dos o tres con la sonda |
 # | muchas etiquetas, cerca | ajuste fino | la más exacta que quepa; la receta importa menos |
-# | pocas etiquetas, lejos (dibujos, radiografías) | congelada, también desde capas anteriores; sonda | la que prefiera la sonda |
+# | pocas etiquetas, lejos (dibujos, radiografías) | congelada, también con características de capas anteriores; sonda | la que salga mejor en la sonda |
 # | muchas etiquetas, lejos | ajuste fino, y comparar con el entrenamiento desde cero | la que pueda permitirse entrenar |
 # | clases muy finas (razas) | una imagen mayor suele ayudar más que una red mayor | sonda con dos tamaños de imagen |
 
@@ -1024,8 +1026,8 @@ for place, (most_mb, most_giga) in budgets.items():
 #
 # ### For a phone
 #
-# Phones do not run {Framework}'s Python. The network is **exported** to a format that small runtimes read. There its
-# weights can also be rounded from 32 to 8 bits
+# Phones do not run {Framework}'s Python. The network is **exported** to a format that **runtimes** read, small programs
+# that only compute answers. On the way its weights can also be rounded from 32 to 8 bits
 # (**[quantisation](../../docs/glossary.md#quantisation)**), a quarter of the space. Does it still answer alike?
 
 # %% [markdown] lang="es"
@@ -1035,8 +1037,8 @@ for place, (most_mb, most_giga) in budgets.items():
 #
 # ### Para un teléfono
 #
-# En los teléfonos no funciona el Python de {Framework}. La red se **exporta** a un formato que leen programas pequeños.
-# Allí sus pesos también se pueden redondear de 32 a 8 bits
+# En los teléfonos no funciona el Python de {Framework}. La red se **exporta** a un formato que leen programas pequeños
+# (*runtimes*). Al exportarla, sus pesos también se pueden redondear de 32 a 8 bits
 # (**[cuantización](../../docs/glosario.md#cuantización)**), la cuarta parte del espacio. ¿Sigue respondiendo igual?
 
 # %% [markdown] lang="en" framework="pytorch"
@@ -1270,8 +1272,8 @@ claim("script_agrees", 100 * abs(int(work) / costs["mobilenet_v2"]["multiply_add
 #   your data allow.
 # - Export and quantise for a phone, and check what it still answers.
 #
-# From the [toolbox](../../docs/toolbox.md) this lesson used `load_network` and those that cut a head off and predict. It
-# adds none.
+# From the [toolbox](../../docs/toolbox.md) this lesson used `load_network` and the functions that cut a head off and
+# predict. It adds none.
 #
 # ## Check yourself
 
@@ -1287,8 +1289,8 @@ claim("script_agrees", 100 * abs(int(work) / costs["mobilenet_v2"]["multiply_add
 #   fino según lo permitan los datos.
 # - Exportar y cuantizar para un teléfono, y comprobar qué sigue respondiendo.
 #
-# De la [caja de herramientas](../../docs/caja_de_herramientas.md), esta lección ha usado `load_network` y las que cortan la
-# cabeza y predicen. No añade ninguna.
+# De la [caja de herramientas](../../docs/caja_de_herramientas.md), esta lección ha usado `load_network` y las funciones
+# que cortan la cabeza y predicen. No añade ninguna.
 #
 # ## Compruebe lo aprendido
 
