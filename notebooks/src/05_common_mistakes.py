@@ -248,12 +248,12 @@ print(words["right_way"], metrics.accuracy_estimate([run.mean() for run in probe
 # %% [markdown] lang="es"
 # ## 2. Los píxeles no son los que la red espera
 #
-# La red se entrenó con píxeles de una forma determinada: primero el rojo, de 0 a 1, menos una media y divididos entre
-# una desviación estándar. Ese [preprocesamiento](../../docs/glosario.md#preprocesamiento) pertenece a sus pesos. Hay
-# cuatro maneras de equivocarse, y todas se ejecutan sin ningún error:
+# La red se entrenó con píxeles de una forma determinada: primero el rojo, valores de 0 a 1, menos una media y divididos
+# entre una desviación estándar. Ese [preprocesamiento](../../docs/glosario.md#preprocesamiento) pertenece a sus pesos.
+# Hay cuatro maneras de equivocarse, y todas se ejecutan sin ningún error:
 #
 # - **sin escalar**: de 0 a 255, tal cual;
-# - **sin normalizar**: de 0 a 1, pero sin media ni desviación;
+# - **sin normalizar**: de 0 a 1, pero sin restar la media ni dividir entre la desviación estándar;
 # - **escalados dos veces**: los píxeles ya iban de 0 a 1, y se dividen otra vez entre 255;
 # - **BGR**: primero el azul. Así lee las imágenes OpenCV.
 
@@ -326,7 +326,7 @@ claim("use_is_worse", 100 * np.mean(gaps))
 # características en la misma escala, y eso la ayuda cuando son muy pequeñas o muy grandes). Si el error se comete solo
 # en el uso, nadie se acostumbra a nada.
 #
-# Así que «una normalización equivocada arruina la transferencia» es la mitad de la verdad. El caso peligroso es la
+# Así que «una normalización equivocada arruina la transferencia» es una verdad a medias. El caso peligroso es la
 # **diferencia entre el entrenamiento y el uso**: en el cuaderno todo parece ir bien, y la aplicación falla.
 #
 # **Protecciones.** Guarde el preprocesamiento dentro del modelo o junto a sus pesos. Guarde unas cuantas imágenes de
@@ -410,8 +410,8 @@ check_guard(check_batch)
 # después de un paso. No necesita teoría: `what_moved`.
 #
 # En la misma celda hay una segunda protección. Una cabeza nueva responde al azar entre $K$ clases, así que su primera
-# [pérdida](../../docs/glosario.md#función-de-pérdida) debe estar cerca de $\ln K$. Una mucho menor indica que se
-# dividió una vez de más; una mucho mayor, que algo va mal en las entradas, las etiquetas o los pesos.
+# [pérdida](../../docs/glosario.md#función-de-pérdida) debe estar cerca de $\ln K$. Una mucho menor indica que la
+# pérdida se dividió una vez de más; una mucho mayor, que algo va mal en las entradas, las etiquetas o los pesos.
 
 
 # %% framework="pytorch"
@@ -466,7 +466,8 @@ batch, batch_labels = draws[0][0][:16], draws[0][1][:16]
 # In which of them will the backbone move?
 
 # %% [markdown] lang="en" framework="tensorflow"
-# Now four situations. In Keras `fit` traces the training step when it is first called, and keeps it until `compile`.
+# Now four situations. In Keras `fit` traces the training step when it is first called, that is, it records the step as
+# a graph, and keeps that until `compile`.
 #
 # 1. The backbone is unfrozen after the first `fit`, without `compile`.
 # 2. The same, with `compile`.
@@ -488,8 +489,8 @@ batch, batch_labels = draws[0][0][:16], draws[0][1][:16]
 # ¿En cuáles cree que se moverá la red base?
 
 # %% [markdown] lang="es" framework="tensorflow"
-# Y ahora, cuatro situaciones. En Keras, `fit` traza el paso de entrenamiento la primera vez que se llama, y lo conserva
-# hasta el siguiente `compile`.
+# Y ahora, cuatro situaciones. En Keras, `fit` traza el paso de entrenamiento la primera vez que se llama, es decir, lo
+# registra como un grafo, y lo conserva hasta el siguiente `compile`.
 #
 # 1. La red base se descongela tras el primer `fit`, sin `compile`.
 # 2. Lo mismo, con `compile`.
@@ -866,12 +867,13 @@ ax.legend(frameon=False)
 #
 # ## 5. BatchNorm está despierta
 #
-# [BatchNorm](../../docs/glosario.md#normalización-por-lotes) escala cada canal con una media y una desviación. En el
-# uso toma las **acumuladas**, guardadas del entrenamiento. Despierta, toma las **del lote**, y las acumuladas se
+# [BatchNorm](../../docs/glosario.md#normalización-por-lotes) escala cada canal con una media y una desviación estándar.
+# En el uso toma las **acumuladas**, guardadas del entrenamiento. Despierta, toma las **del lote**, y las acumuladas se
 # desplazan hacia ellas. La lección 01 mostró que para eso no hace falta ningún gradiente. ¿Cuánto cuesta? El error
 # tiene varias caras, que a menudo se confunden:
 #
-# 1. Se **entrena** una cabeza sobre una red base con los pesos congelados y con BatchNorm despierta. En el uso duerme.
+# 1. Se **entrena** una cabeza sobre una red base con los pesos congelados y con BatchNorm despierta. En el uso,
+#    BatchNorm duerme.
 # 2. Lo mismo, pero responde la cabeza de *la semana pasada*, entrenada antes de que se movieran las estadísticas.
 # 3. El modelo se **usa** despierto: con lotes mezclados, o con las imágenes ordenadas por clase, como están en una
 #    carpeta.
@@ -942,8 +944,8 @@ for name, ask in ((words["asleep"], features_of), (words["awake"], lambda images
 # a head of before on statistics of after, and a model that is used awake. There a picture's answer depends on its
 # neighbours, and on a sorted folder every batch is of one kind.
 #
-# **Guard:** the last two lines. Ask for a picture alone, and among others. Asleep the difference is zero, up to
-# rounding.
+# **Guard:** the last two lines. Ask for the answer to a picture alone, and to the same one among others. Asleep the
+# difference is zero, up to rounding.
 #
 # ## 6. Leakage: the answers are in the training data
 #
@@ -957,8 +959,8 @@ for name, ask in ((words["asleep"], features_of), (words["awake"], lambda images
 # vez, la *diferencia*: una cabeza de antes con estadísticas de después, y un modelo que se usa despierto. Ahí la
 # respuesta a una imagen depende de sus vecinas, y en una carpeta ordenada cada lote es de una sola clase.
 #
-# **Protección:** las dos últimas líneas. Pida una imagen sola y entre otras. Con BatchNorm dormida la diferencia es
-# cero, salvo redondeos.
+# **Protección:** las dos últimas líneas. Pida la respuesta a una imagen sola y a la misma imagen entre otras. Con
+# BatchNorm dormida la diferencia es cero, salvo redondeos.
 #
 # ## 6. Fuga de datos: las respuestas están en el entrenamiento
 #
@@ -1080,9 +1082,9 @@ claim("copies_are_found", 100 * (alike[is_leaked].mean() - alike[~is_leaked].mea
 # which did not choose, say less. For comparison: coins that are thrown.
 
 # %% [markdown] lang="es"
-# **Protección:** ambas, antes de entrenar: hashes para las copias exactas, que no necesitan umbral, y huellas para el
-# resto. El umbral (el 15 % de los bits) se ajusta a estas imágenes; mire en las suyas los pares que quedan más cerca de
-# él. Los recortes y los giros pasan inadvertidos.
+# **Protección:** las dos cosas, antes de entrenar: hashes para las copias exactas, que no necesitan umbral, y huellas
+# para el resto. El umbral (el 15 % de los bits) vale para estas imágenes; mire en las suyas los pares que quedan más
+# cerca de él. Los recortes y los giros pasan inadvertidos.
 #
 # ### Elegir con la prueba
 #
@@ -1111,9 +1113,10 @@ print(words["coins"], np.random.default_rng(SEED).binomial(100, 0.5, 200).max(),
 # That choosing by a test spends it is mathematics (Dwork et al. 2015; Blum and Hardt 2015): each choice takes some of
 # its worth, the more the smaller the test. How much it costs in practice is another question. Recht et al. (2019)
 # collected new test images for CIFAR-10 and ImageNet, whose old ones had been used for about ten years. The networks
-# did worse on the new ones. But their order stayed nearly the same, and the gains were even larger there. The authors
-# conclude that the loss was **not** caused by adapting to the old test; the new images were slightly harder. Those
-# tests have 10 000 and 50 000 images, though. Ours chose by 100. **Guard:** choose by `val`, then open `test` once.
+# did worse on the new ones. But their order stayed nearly the same, and what one network had gained on another in the
+# old test, it gained on the new one, and more. The authors conclude that the loss was **not** caused by adapting to the
+# old test; the new images were slightly harder. Those tests have 10 000 and 50 000 images, though. Ours chose by 100.
+# **Guard:** choose by `val`, then open `test` once.
 #
 # ## 7. Accuracy hides a minority class
 #
@@ -1122,17 +1125,18 @@ print(words["coins"], np.random.default_rng(SEED).binomial(100, 0.5, 200).max(),
 # a head that gives each picture of the minority as much more weight as it is less frequent.
 #
 # [**Recall**](../../docs/glossary.md#recall) is the share of the minority that is found.
-# [**Precision**](../../docs/glossary.md#precision) is the share of the alarms that are right. Weighting raises the
-# first. What does it do to the second?
+# [**Precision**](../../docs/glossary.md#precision) is the share of the alarms (the answers "yes") that are right.
+# Weighting raises the first. What does it do to the second?
 
 # %% [markdown] lang="es"
-# Que elegir con una prueba la gasta es matemática (Dwork et al. 2015; Blum y Hardt 2015): cada elección le quita algo
-# de su valor, más cuanto más pequeña es. Otra cosa es cuánto cuesta en la práctica. Recht et al. (2019) reunieron
-# imágenes de prueba nuevas para CIFAR-10 e ImageNet, cuyas pruebas llevaban unos diez años en uso. Las redes acertaron
-# menos con las nuevas. Pero su orden quedó casi igual, y las mejoras eran allí incluso mayores. Los autores concluyen
-# que la pérdida **no** se debe a la adaptación a la prueba antigua; las imágenes nuevas eran algo más difíciles. Ahora
-# bien, aquellas pruebas tienen 10 000 y 50 000 imágenes. La nuestra eligió con 100. **Protección:** elija con `val` y
-# abra `test` una sola vez.
+# Que elegir con una prueba la desgasta es un resultado matemático (Dwork et al. 2015; Blum y Hardt 2015): cada elección
+# le quita algo de su valor, tanto más cuanto más pequeña es la prueba. Otra cosa es cuánto cuesta en la práctica. Recht
+# et al. (2019) reunieron imágenes de prueba nuevas para CIFAR-10 e ImageNet, cuyas pruebas llevaban unos diez años en
+# uso. Las redes acertaron menos con las nuevas. Pero su orden quedó casi igual, y lo que una red aventajaba a otra en
+# la prueba antigua lo aventajaba también, y con creces, en la nueva. Los autores concluyen que la pérdida **no** se
+# debe a la adaptación a la prueba antigua; las imágenes nuevas eran algo más difíciles. Ahora bien, aquellas pruebas
+# tienen 10 000 y 50 000 imágenes. La nuestra eligió con 100. **Protección:** elija con `val` y abra `test` una sola
+# vez.
 #
 # ## 7. La exactitud esconde una clase minoritaria
 #
@@ -1142,8 +1146,8 @@ print(words["coins"], np.random.default_rng(SEED).binomial(100, 0.5, 200).max(),
 # clase minoritaria tanto más peso cuanto menos frecuente es.
 #
 # La [**sensibilidad**](../../docs/glosario.md#sensibilidad) (*recall*) es la parte de la clase minoritaria que se
-# encuentra. La [**precisión**](../../docs/glosario.md#precisión) es la parte de las alarmas que aciertan. Ponderar
-# aumenta la primera. ¿Qué le hace a la segunda?
+# encuentra. La [**precisión**](../../docs/glosario.md#precisión) es la parte de las alarmas (las respuestas «sí») que
+# aciertan. Ponderar aumenta la primera. ¿Qué le hace a la segunda?
 
 
 # %%
@@ -1208,9 +1212,9 @@ claim("weights_cost_precision", 100 * change["precision"])
 
 # %% [markdown] lang="es"
 # La exactitud apenas distingue estas cabezas de una respuesta que nunca mira la imagen. La sensibilidad y la precisión
-# sí, y muestran que los pesos no son un regalo: compran animales encontrados con falsas alarmas. Qué vale más lo dice
-# la tarea, no la exactitud. (Los números reúnen todas las clases y sorteos; los intervalos salen de sortear de nuevo
-# las imágenes de prueba).
+# sí, y muestran que los pesos no son un regalo: encuentran más animales y lo pagan con falsas alarmas. Qué vale más lo
+# dice la tarea, no la exactitud. (Los números reúnen todas las clases y sorteos; los intervalos salen de sortear de
+# nuevo las imágenes de prueba).
 #
 # En la pérdida de una red, los mismos pesos son `weight=` de `F.cross_entropy` en PyTorch y `class_weight=` de `fit` en
 # Keras. **Protección:** ponga junto a su exactitud la de la respuesta más frecuente, y la sensibilidad y la precisión
@@ -1289,12 +1293,14 @@ ax.grid(axis="x", color="#DDDDDD", linewidth=0.8)
 # success.
 #
 # All of this was measured on drawings, with a small network. Where the mistakes come from the code they are the same
-# everywhere; their prices are not. A small trial with real photos of cats and dogs and `efficientnet_lite0` (two draws
-# of ten labels a class, 60 test images, one round of training) gave other ones. BGR and missing normalisation cost
-# nothing visible there, not even in use alone (−2.5 and −0.8 points); presumably shape is enough to tell the two
-# animals apart. Raw pixels and pixels scaled twice in use cost 30 and 38 points, a learning rate × 100 cost 44, and BatchNorm
-# awake on a sorted folder 42. Not to freeze no longer seemed to help (+13 points, interval −9 to +36). So run the
-# lesson with `photos.yaml`, or with your own folder, before you trust a price.
+# everywhere; their prices are not. A run with real photos of cats and dogs and `efficientnet_lite0` (`photos.yaml`,
+# PyTorch on a graphics card: three draws of forty labels a class, 200 test images, at most eight rounds of training)
+# gave other ones. BGR and missing normalisation cost nothing visible there, not even in use alone (+0.8 and +0.5
+# points); presumably shape is enough to tell the two animals apart. Raw pixels and pixels scaled twice in use cost 38
+# and 49 points, a learning rate × 100 cost 47, and BatchNorm awake on a sorted folder 45. Two lines changed their
+# message: not to freeze no longer helped but cost 19.8 points (interval 13.5 to 26.2), and BatchNorm awake while a head
+# is trained cost 10.8 (6.4 to 15.3). [The page of photos](../../docs/photos.md) has all claims. So run the lesson with
+# `photos.yaml`, or with your own folder, before you trust a price.
 #
 # ## 10. A checklist, and one page to take home
 #
@@ -1316,8 +1322,8 @@ ax.grid(axis="x", color="#DDDDDD", linewidth=0.8)
 # %% [markdown] lang="es"
 # *Lo que ha costado cada error, en puntos de exactitud, con su intervalo del 95 %. Círculos: exactitud perdida.
 # Cuadrados: exactitud anunciada que no existe. Hueco: el intervalo contiene el cero, así que esta prueba no ve ningún
-# coste. Si queda a la izquierda del cero, el error ayudó. Entre tantos intervalos del 95 %, alguno puede fallar por
-# azar.*
+# coste. Si la marca queda a la izquierda del cero, el error ayudó. Entre tantos intervalos del 95 %, alguno puede
+# fallar por azar.*
 #
 # Caros son una tasa de aprendizaje demasiado alta y todo lo que **difiere entre el entrenamiento y el uso**: los
 # píxeles, BatchNorm, una cabeza y su red base. El mismo error cometido en todas partes se perdona a menudo a medias. Algunos
@@ -1325,13 +1331,15 @@ ax.grid(axis="x", color="#DDDDDD", linewidth=0.8)
 # use su modelo le perdonará: parecen un éxito.
 #
 # Todo esto se midió con dibujos y con una red pequeña. Los errores que vienen del código son los mismos en todas
-# partes; sus precios, no. Un pequeño ensayo con fotos reales de gatos y perros y con `efficientnet_lite0` (dos sorteos
-# de diez etiquetas por clase, 60 imágenes de prueba, una ronda de entrenamiento) dio otros. Allí BGR y la falta de
-# normalización no costaron nada visible, ni siquiera solo en el uso (−2.5 y −0.8 puntos); probablemente baste la
-# forma para distinguir los dos animales. Los píxeles sin escalar y los escalados dos veces, solo en el uso, costaron 30 y 38 puntos;
-# una tasa de aprendizaje × 100, 44; y BatchNorm despierta con una carpeta ordenada, 42. No congelar ya no parecía
-# ayudar (+13 puntos, intervalo de −9 a +36). Así que ejecute la lección con `photos.yaml`, o con su propia carpeta,
-# antes de fiarse de un precio.
+# partes; sus precios, no. Una ejecución con fotos reales de gatos y perros y con `efficientnet_lite0` (`photos.yaml`,
+# con PyTorch y una tarjeta gráfica: tres sorteos de cuarenta etiquetas por clase, 200 imágenes de prueba, ocho rondas
+# de entrenamiento como mucho) dio otros. Allí BGR y la falta de normalización no costaron nada visible, ni siquiera
+# solo en el uso (+0.8 y +0.5 puntos); probablemente baste la forma para distinguir los dos animales. Los píxeles sin
+# escalar y los escalados dos veces, solo en el uso, costaron 38 y 49 puntos; una tasa de aprendizaje × 100, 47; y
+# BatchNorm despierta con una carpeta ordenada, 45. Dos líneas cambiaron de mensaje: no congelar ya no ayudó, sino que
+# costó 19.8 puntos (intervalo de 13.5 a 26.2), y BatchNorm despierta al entrenar una cabeza costó 10.8 (de 6.4 a 15.3).
+# [La página de las fotos](../../docs/fotos.md) recoge todas las afirmaciones. Así que ejecute la lección con
+# `photos.yaml`, o con su propia carpeta, antes de fiarse de un precio.
 #
 # ## 10. Una lista de comprobación y una página para llevarse a casa
 #
@@ -1527,7 +1535,7 @@ show_quiz("05_common_mistakes/after", LANGUAGE)
 # - B. Barz y J. Denzler, «Do we train on test data? Purging CIFAR of near-duplicates», *Journal of Imaging* 6(6), 2020.
 # - C. Dwork et al., «The reusable holdout: preserving validity in adaptive data analysis», *Science* 349, 2015; A. Blum
 #   y M. Hardt, «The Ladder: a reliable leaderboard for machine learning competitions», *ICML* 2015: por qué elegir con
-#   una prueba la gasta.
+#   una prueba la desgasta.
 # - B. Recht, R. Roelofs, L. Schmidt y V. Shankar, «Do ImageNet classifiers generalize to ImageNet?», *ICML* 2019:
 #   pruebas nuevas para redes antiguas; la pérdida no venía de elegir con las antiguas.
 # - S. Ioffe y C. Szegedy, «Batch normalization: accelerating deep network training by reducing internal covariate
