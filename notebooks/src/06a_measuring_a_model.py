@@ -95,7 +95,7 @@ tensor = tf.constant  # from an array to what TensorFlow computes with
 # stop, a threshold, a temperature. **test** chooses nothing, and on it we measure. We need two kinds of data:
 #
 # - `data`: cats and dogs, with few labels;
-# - `pets`: new drawings of sixteen breeds. Since the course draws them, it also knows where each head is.
+# - `pets`: new drawings of sixteen breeds. Since the course draws them, it also knows where each animal's head is.
 
 # %% [markdown] lang="es"
 # ## 1. Tres partes
@@ -105,7 +105,8 @@ tensor = tf.constant  # from an array to what TensorFlow computes with
 # dos tipos de datos:
 #
 # - `data`: gatos y perros, con pocas etiquetas;
-# - `pets`: dibujos nuevos de dieciséis razas. Como los dibuja el curso, sabe además dónde está cada cabeza.
+# - `pets`: dibujos nuevos de dieciséis razas. Como los dibuja el curso, sabe además dónde está la cabeza de cada
+#   animal.
 
 # %% tags=["nbval-check-output"]
 data = load_splits(
@@ -202,8 +203,9 @@ print(metrics.wilson_interval(right.mean(), len(right)))
 #
 # **Few labels: cross-validation.** Where no pictures can be spared for val,
 # [cross-validation](../../docs/glossary.md#cross-validation) cuts the training pictures into five parts, trains five
-# times, and each time measures on the part that was left out. So every picture counts once, and settings can be
-# chosen: here the strength $C$ of a logistic regression for the sixteen breeds.
+# times, and each time measures on the part that was left out. So every picture counts once, and settings can be chosen:
+# here the number $C$ of a logistic regression for the sixteen breeds. The smaller it is, the stronger is the
+# [regularisation](../../docs/glossary.md#regularisation).
 
 # %% [markdown] lang="es"
 # Entre paréntesis va un intervalo; la sección 6 lo explica. Con los parámetros de la muestra, estas imágenes son
@@ -212,9 +214,10 @@ print(metrics.wilson_interval(right.mean(), len(right)))
 # en [la página de las fotos](../../docs/fotos.md).
 #
 # **Pocas etiquetas: validación cruzada.** Cuando no se puede apartar ninguna imagen para val, la [validación
-# cruzada](../../docs/glosario.md#validación-cruzada) corta las imágenes de entrenamiento en cinco partes, entrena cinco
-# veces y mide cada vez con la parte que quedó fuera. Así cada imagen cuenta una vez, y se pueden elegir los ajustes:
-# aquí, la fuerza $C$ de una regresión logística para las dieciséis razas.
+# cruzada](../../docs/glosario.md#validación-cruzada) divide las imágenes de entrenamiento en cinco partes, entrena
+# cinco veces y mide cada vez con la parte que quedó fuera. Así cada imagen cuenta una vez, y se pueden elegir los
+# ajustes: aquí, el número $C$ de una regresión logística para las dieciséis razas. Cuanto menor es, más fuerte es la
+# [regularización](../../docs/glosario.md#regularización).
 
 # %%
 from sklearn.linear_model import LogisticRegression
@@ -433,12 +436,13 @@ claim("recall_and_auc_stay", 100 * np.abs(even - mean)[[2, 3, 4]].max())
 # *Left: as many cats as dogs. Middle: nine dogs for each cat, mean and middle 95 % of 200 shelters. Right: a program
 # that always answers "dog", in the same shelter. AUC is the subject of the next section.*
 #
-# - **Recall, false positive rate and AUC** stay what they were, apart from chance. Each compares cats with cats, or
-#   dogs with dogs, or pairs. But look at the width: with so few cats recall is known much less well.
+# - **Recall, false positive rate and AUC** stay what they were, apart from chance. Each looks at cats alone, at dogs
+#   alone, or at pairs of a cat and a dog. But look at the width of the interval: with so few cats recall is known much
+#   less well.
 # - **Precision** falls, though the network is the same: for each cat found there are more dogs that may be called cats.
 #   If $\pi$ is the share of cats, precision is $\pi \cdot \text{TPR} / (\pi \cdot \text{TPR} + (1 - \pi) \cdot
-#   \text{FPR})$.
-# - **Accuracy** says least. Who always answers "dog" gets 90 %, and finds no cat.
+#   \text{FPR})$, where TPR is the recall and FPR the false positive rate.
+# - **Accuracy** says least. Whoever always answers "dog" gets 90 %, and finds no cat.
 #
 # So report how many pictures of each class there were.
 #
@@ -457,9 +461,9 @@ claim("recall_and_auc_stay", 100 * np.abs(even - mean)[[2, 3, 4]].max())
 # *Izquierda: tantos gatos como perros. Centro: nueve perros por cada gato, promedio y 95 % central de 200 refugios.
 # Derecha: un programa que siempre responde «perro», en el mismo refugio. La AUC es el tema de la sección siguiente.*
 #
-# - **La sensibilidad, la tasa de falsos positivos y la AUC** quedan como estaban, salvo el azar. Cada una compara gatos
-#   con gatos, o perros con perros, o parejas. Pero mire la anchura: con tan pocos gatos, la sensibilidad se conoce
-#   mucho peor.
+# - **La sensibilidad, la tasa de falsos positivos y la AUC** quedan como estaban, salvo por el azar. Cada una mira solo
+#   gatos, solo perros o parejas de un gato y un perro. Pero mire la anchura del intervalo: con tan pocos gatos, la
+#   sensibilidad se conoce mucho peor.
 # - **La precisión** baja, aunque la red sea la misma: por cada gato encontrado hay más perros a los que se puede llamar
 #   gatos. Si $\pi$ es la proporción de gatos, la precisión es $\pi \cdot \text{TPR} / (\pi \cdot \text{TPR} + (1 - \pi)
 #   \cdot \text{FPR})$, donde TPR es la sensibilidad y FPR, la tasa de falsos positivos.
@@ -906,7 +910,7 @@ for name, factor in (("t", stats.t.ppf(0.975, 4)), ("1.96", 1.96)):
 # El primer intervalo trata de otras imágenes de entrenamiento con esta prueba; el segundo, de ambas cosas: otras
 # imágenes de entrenamiento y otras de prueba. Diga cuál da. (La lección 06b compara dos modelos).
 #
-# ## 7. ¿90 % significa nueve de cada diez?
+# ## 7. ¿Un 90 % significa nueve de cada diez?
 #
 # Una red anuncia una probabilidad con cada respuesta. Está **[calibrada](../../docs/glosario.md#calibración)** si
 # acierta nueve de cada diez de las respuestas anunciadas con un 90 %. Un **diagrama de fiabilidad** reparte las
@@ -1052,8 +1056,8 @@ claim("temperature_mends", 100 * min(found[k]["before"] - found[k]["after"] for 
 #
 # - Stopped too early, a network is *not sure enough*. That says nothing about networks, only about the moment.
 # - At the lowest validation loss it is calibrated, nearly: a wrong confidence costs cross-entropy, and so the rule that
-#   stopped the training has looked at it. An ECE of zero is not to be had: even a perfectly calibrated network would
-#   show the one in brackets, with so few pictures.
+#   stopped the training has looked at it. An ECE of zero is not to be had: with so few pictures, even a perfectly
+#   calibrated network would show the one in brackets, on average.
 # - Trained on, it becomes *too sure*: the accuracy hardly moves, but the training loss still falls when the logits
 #   grow. The test loss pays for it. Guo and others (2017) saw the same in large networks on photos: the cross-entropy
 #   overfits while the accuracy does not, and the networks end too sure.
@@ -1063,9 +1067,9 @@ claim("temperature_mends", 100 * min(found[k]["before"] - found[k]["after"] for 
 #
 # ## 8. When the answer is a number
 #
-# Not every answer is a class. How large is the head, and where? Four numbers describe a **box** around it: left, top,
-# right and bottom edge, in parts of the picture's side. The course's drawings know them. A linear layer with four
-# outputs predicts them from the same features: a [regression](../../docs/glossary.md#regression). Its loss is the
+# Not every answer is a class. How large is the animal's head, and where? Four numbers describe a **box** around it:
+# left, top, right and bottom edge, in parts of the picture's side. The course's drawings know them. A linear layer with
+# four outputs predicts them from the same features: a [regression](../../docs/glossary.md#regression). Its loss is the
 # **mean squared error** (MSE). Three numbers are in use for it:
 #
 # $$\mathrm{MSE} = \frac{1}{n} \sum_i (y_i - \hat y_i)^2 \qquad \mathrm{MAE} = \frac{1}{n} \sum_i |y_i - \hat y_i|
@@ -1078,12 +1082,12 @@ claim("temperature_mends", 100 * min(found[k]["before"] - found[k]["after"] for 
 # %% [markdown] lang="es"
 # *Fiabilidad de las tres cabezas con los dibujos de prueba: tal cual y tras el escalado de temperatura. Cada marca es
 # un grupo de respuestas con su intervalo del 95 %. Por debajo de la diagonal de puntos, una red se confía demasiado;
-# por encima, demasiado poco.*
+# por encima, le falta confianza.*
 #
-# - Si se detiene demasiado pronto, una red se confía *demasiado poco*. Eso no dice nada de las redes, solo del momento.
-# - Con la menor pérdida de validación está calibrada, o casi: una confianza mal ajustada cuesta entropía cruzada, así
-#   que la regla que detuvo el entrenamiento ya la tuvo en cuenta. Un ECE de cero no existe en la práctica: con tan
-#   pocas imágenes, incluso una red perfectamente calibrada mostraría el que figura entre paréntesis.
+# - Si se detiene demasiado pronto, a una red *le falta confianza*. Eso no dice nada de las redes, solo del momento.
+# - Con la menor pérdida de validación está calibrada, o casi: una confianza mal ajustada aumenta la entropía cruzada,
+#   así que la regla que detuvo el entrenamiento ya la tuvo en cuenta. Un ECE de cero no existe en la práctica: con tan
+#   pocas imágenes, incluso una red perfectamente calibrada mostraría, en promedio, el que figura entre paréntesis.
 # - Si se sigue entrenando, se confía *demasiado*: la exactitud apenas cambia, pero la pérdida de entrenamiento aún baja
 #   cuando crecen los logits. Lo paga la pérdida en la prueba. Guo y otros (2017) vieron lo mismo en redes grandes con
 #   fotos: la entropía cruzada se sobreajusta sin que lo haga la exactitud, y las redes acaban confiándose demasiado.
@@ -1093,18 +1097,18 @@ claim("temperature_mends", 100 * min(found[k]["before"] - found[k]["after"] for 
 #
 # ## 8. Cuando la respuesta es un número
 #
-# No toda respuesta es una clase. ¿De qué tamaño es la cabeza y dónde está? Cuatro números describen un **recuadro** a
-# su alrededor: los bordes izquierdo, superior, derecho e inferior, en partes del lado de la imagen. Los dibujos del
-# curso los conocen. Una capa lineal con cuatro salidas los predice a partir de las mismas características: es una
-# [regresión](../../docs/glosario.md#regresión). Su pérdida es el **error cuadrático medio** (MSE). Se usan tres
+# No toda respuesta es una clase. ¿De qué tamaño es la cabeza del animal y dónde está? Cuatro números describen un
+# **recuadro** a su alrededor: los bordes izquierdo, superior, derecho e inferior, en partes del lado de la imagen. Los
+# dibujos del curso los conocen. Una capa lineal con cuatro salidas los predice a partir de las mismas características:
+# es una [regresión](../../docs/glosario.md#regresión). Su pérdida es el **error cuadrático medio** (MSE). Se usan tres
 # números:
 #
 # $$\mathrm{MSE} = \frac{1}{n} \sum_i (y_i - \hat y_i)^2 \qquad \mathrm{MAE} = \frac{1}{n} \sum_i |y_i - \hat y_i|
 # \qquad R^2 = 1 - \frac{\sum_i (y_i - \hat y_i)^2}{\sum_i (y_i - \bar y)^2}$$
 #
 # El MSE va en unidades al cuadrado; su raíz, en la unidad de $y$. Unos pocos errores grandes pesan mucho en él. El MAE,
-# error absoluto medio, es el más llano. $R^2$ no tiene unidad: 1 es perfecto, 0 no es mejor que responder siempre la
-# media $\bar y$ de la prueba, y por debajo de 0 es peor que eso.
+# error absoluto medio, es el más fácil de interpretar. $R^2$ no tiene unidad: 1 es perfecto, 0 no es mejor que
+# responder siempre la media $\bar y$ de la prueba, y por debajo de 0 es peor que eso.
 
 
 # %% framework="pytorch"
@@ -1152,10 +1156,11 @@ def train_boxes(x, y, x_val, y_val, epochs=300, patience=20):
 box_head = train_boxes(pets_x[pets_train], boxes[pets_train], val_pets, boxes[pets_val])
 
 # %% [markdown] lang="en"
-# We measure the width of the head, right edge minus left edge, in per cent of the picture's side.
+# We measure the width of the animal's head, right edge minus left edge, in per cent of the picture's side.
 
 # %% [markdown] lang="es"
-# Medimos la anchura de la cabeza, el borde derecho menos el izquierdo, en tanto por ciento del lado de la imagen.
+# Medimos la anchura de la cabeza del animal: el borde derecho menos el izquierdo, en tanto por ciento del lado de la
+# imagen.
 
 # %% framework="pytorch"
 predicted_boxes = logits_of(box_head, test_pets)
@@ -1202,8 +1207,9 @@ claim("size_is_better_known_than_place", interval.value - sk.r2_score(*centres))
 
 # %% [markdown] lang="es"
 # La última columna responde siempre la media de entrenamiento: su $R^2$ es 0, o queda apenas por debajo. Y la última
-# línea hace otra pregunta: ¿cuánto a la izquierda o a la derecha está el centro de la cabeza? Nuestras características
-# son medias sobre todas las posiciones de la imagen. Saben mucho mejor de qué tamaño es algo que dónde está.
+# línea hace otra pregunta: ¿cuánto se desplaza hacia la izquierda o hacia la derecha el centro de la cabeza? Nuestras
+# características son medias sobre todas las posiciones de la imagen. Saben mucho mejor de qué tamaño es algo que dónde
+# está.
 #
 # ## 9. Cuando la respuesta es un lugar
 #
@@ -1460,9 +1466,9 @@ claim("script_agrees", np.abs(np.subtract(last, from_lesson)).max())
 # - Dar un intervalo y decir de qué: Wilson para una proporción, DeLong para la AUC, el bootstrap para cualquier número,
 #   la t para varios sorteos.
 # - Mirar la calibración cuando el entrenamiento ha convergido, y corregirla con una temperatura.
-# - Comparar una $R^2$ o una IoU con lo que conseguiría la media.
+# - Comparar un $R^2$ o una IoU con lo que conseguiría la media.
 #
-# La lección ha usado `training.fit`, `networks.load_network` y otras de [la caja de
+# La lección ha usado `training.fit`, `networks.load_network` y otras funciones de [la caja de
 # herramientas](../../docs/caja_de_herramientas.md), y no le añade nada: sus funciones son tan cortas que se pueden
 # volver a escribir.
 #
