@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from tlhelpers.errors import ClaimError, UnknownNameError
+from tlhelpers.errors import LANGUAGE_VARIABLE, ClaimError, UnknownNameError
 
 CLAIM_MIME = "application/vnd.tlhelpers.claim+json"
 RESULT_MIME = "application/vnd.tlhelpers.result+json"
@@ -152,6 +152,7 @@ def lesson_claims(claims: dict[str, dict], language: str, asserted: bool) -> Cal
     Returns:
         A function of a claim's name and its measured value: a number, or an estimate with `value`, `low` and `high`.
     """
+    os.environ[LANGUAGE_VARIABLE] = language  # so that errors speak the notebook's language, too
 
     def claim_by_name(name: str, value) -> None:
         if name not in claims:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from tlhelpers import __version__
 from tlhelpers import doctor_probes as probes
+from tlhelpers.errors import said
+from tlhelpers.numbers import percent
 from tlhelpers.paths import CACHE_VARIABLE, DATA_VARIABLE
 
 FRAMEWORKS = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}
@@ -107,14 +109,19 @@ def as_text(report: dict) -> str:
 def _python_problems(report: dict):
     version = tuple(int(part) for part in report["python"]["version"].split(".")[:2])
     if not PYTHONS[0] <= version <= PYTHONS[1]:
-        mend = "Make the environment anew with another Python: make PYTHON=/path/to/python3.12 .venv"
-        yield f"Python {report['python']['version']}: expected 3.10 to 3.13", mend, True
+        anew = "make PYTHON=/path/to/python3.12 .venv"
+        mend = said(
+            f"Make the environment anew with another Python: {anew}", f"Rehaga el entorno con otro Python: {anew}"
+        )
+        expected = said("expected 3.10 to 3.13", "se esperaba de 3.10 a 3.13")
+        yield f"Python {report['python']['version']}: {expected}", mend, True
     if not report["packages"]:
-        yield "tlhelpers was not installed, only found", _pip("lab"), True
+        what = said("tlhelpers was not installed, only found", "tlhelpers no se ha instalado, solo se ha encontrado")
+        yield what, _pip("lab"), True
     for extra in ("base", "lab"):
         lacking = [name for name, there in report["packages"].get(extra, {}).items() if not there]
         if lacking:
-            yield f"missing packages: {', '.join(lacking)}", _pip("lab"), True
+            yield f"{said('missing packages', 'faltan paquetes')}: {', '.join(lacking)}", _pip("lab"), True
     if report["kernel"]["problem"]:
         # Without the package there is nothing to register; with it, only the registration is wrong.
         installed = report["packages"].get("lab", {}).get("ipykernel")
@@ -128,7 +135,10 @@ def _framework_problems(report: dict):
         title = FRAMEWORKS[name]
         if not found["installed"]:
             if not works:
-                yield f"{title} is not installed; one of the two frameworks is needed", _pip(name), True
+                what = said(
+                    "is not installed; one of the two frameworks is needed", "no está; hace falta una de las dos"
+                )
+                yield f"{title} {what}", _pip(name), True
         elif found["problem"]:
             # The right versions are enough where two do not fit together; a damaged one must be laid anew.
             option = "" if "torchvision" in found["problem"] else "--force-reinstall "
@@ -136,24 +146,37 @@ def _framework_problems(report: dict):
         elif report["nvidia_gpus"] and not found["accelerator"]:
             cuda = f'"{sys.executable}" -m pip install -c requirements.txt "tensorflow[and-cuda]"'
             mend = cuda if name == "tensorflow" else _pip(name, "--force-reinstall ")
-            yield f"{title} does not see the GPU ({report['nvidia_gpus'][0]})", mend, False
+            what = said("does not see the GPU", "no ve la GPU")
+            yield f"{title} {what} ({report['nvidia_gpus'][0]})", mend, False
         fraction = report["compiled"][name]
         if found["installed"] and fraction is not None and fraction < COMPILED:
             mend = f'"{sys.executable}" -m compileall -q -j 0 "{_site_packages(name)}"'
-            yield f"{title} starts slowly: its bytecode is not compiled ({fraction:.0%} is)", mend, False
+            what = said("starts slowly: compiled bytecode", "arranca despacio: bytecode compilado")
+            yield f"{title} {what} {percent(fraction, 0)}", mend, False
 
 
 def _folder_problems(report: dict):
     data, cache = report["data_folder"], report["cache_folder"]
     if data and not data["exists"]:
-        mend = "Plug in or unpack the classroom pack, name its folder in TLHELPERS_DATA, or unset TLHELPERS_DATA"
-        yield f"TLHELPERS_DATA names a folder that is not there: {data['path']}", mend, False
+        mend = said(
+            "Plug in or unpack the classroom pack, name its folder in TLHELPERS_DATA, or unset TLHELPERS_DATA",
+            "Conecte o descomprima el paquete del aula, nombre su carpeta en TLHELPERS_DATA o quite esa variable",
+        )
+        what = said(
+            "TLHELPERS_DATA names a folder that is not there", "TLHELPERS_DATA nombra una carpeta que no existe"
+        )
+        yield f"{what}: {data['path']}", mend, False
     if not cache["writable"]:
-        mend = "Name a folder that you may write to in TLHELPERS_CACHE"
-        yield f"the cache cannot be written: {cache['path']}", mend, True
+        mend = said("Name a folder that you may write to", "Nombre una carpeta en la que pueda escribir")
+        what = said("the cache cannot be written", "no se puede escribir en la caché")
+        yield f"{what}: {cache['path']}", f"{mend}: TLHELPERS_CACHE", True
     if cache["free_bytes"] < LITTLE_SPACE:
-        mend = f"Free some space, or name a folder on another disk in TLHELPERS_CACHE; cached now: {cache['path']}"
-        yield f"little space for the cache: {_size(cache['free_bytes'])} free", mend, False
+        mend = said(
+            f"Free some space, or name a folder on another disk in TLHELPERS_CACHE; cached now: {cache['path']}",
+            f"Libere espacio o nombre en TLHELPERS_CACHE una carpeta de otro disco; la caché está en {cache['path']}",
+        )
+        what = said("little space for the cache: free", "poco espacio para la caché: libre")
+        yield f"{what} {_size(cache['free_bytes'])}", mend, False
     if not report["embedded_weights"]:
         yield f"the embedded backbone's weights are missing from {WEIGHTS}", "git checkout -- tlhelpers/weights", True
 

@@ -13,7 +13,16 @@ TlhelpersError
 """
 
 import difflib
+import os
 from collections.abc import Iterable
+
+LANGUAGE_VARIABLE = "TLHELPERS_LANGUAGE"
+
+
+def said(en: str, es: str) -> str:
+    """The text in the reader's language: the notebook's, which sets TLHELPERS_LANGUAGE, or else the system's."""
+    language = os.environ.get(LANGUAGE_VARIABLE) or os.environ.get("LANG", "")
+    return es if language.lower().startswith("es") else en
 
 
 class TlhelpersError(Exception):
@@ -42,9 +51,18 @@ class UnknownNameError(TlhelpersError, ValueError):
     def __init__(self, kind: str, name: str, known: Iterable[str]):
         known = sorted(known)
         close = difflib.get_close_matches(str(name), known, n=2, cutoff=0.5)
-        hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
-        shown = known if len(known) <= 60 else [*known[:20], f"and {len(known) - 20} more"]
-        super().__init__(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(shown)}.")
+        shown = (
+            known
+            if len(known) <= 60
+            else [*known[:20], said(f"and {len(known) - 20} more", f"y {len(known) - 20} más")]
+        )
+        near, all_of_them = said(" or ", " o ").join(map(repr, close)), ", ".join(shown)
+        super().__init__(
+            said(
+                f"Unknown {kind} {name!r}.{f' Did you mean {near}?' if close else ''} Known: {all_of_them}.",
+                f"No se conoce {name!r} ({kind}).{f' ¿Quería decir {near}?' if close else ''} Hay: {all_of_them}.",
+            )
+        )
 
 
 class WeightsError(TlhelpersError):

@@ -112,7 +112,7 @@ def test_no_framework_stops_the_lesson_and_one_is_enough():
         ({"kernel": {"python": None, "problem": "no kernel"}}, "no kernel", "ipykernel install --sys-prefix", True),
         ({"embedded_weights": []}, "weights are missing", "git checkout", True),
         ({"nvidia_gpus": ["GPU 0: H200"]}, "TensorFlow does not see the GPU", "tensorflow[and-cuda]", False),
-        ({"compiled": {"pytorch": 0.1, "tensorflow": None}}, "bytecode is not compiled", "-m compileall", False),
+        ({"compiled": {"pytorch": 0.1, "tensorflow": None}}, "compiled bytecode 10 %", "-m compileall", False),
     ],
 )
 def test_each_problem_has_its_mend(changes, said, mend, stops, fake_modules):
@@ -121,6 +121,12 @@ def test_each_problem_has_its_mend(changes, said, mend, stops, fake_modules):
     (problem,) = [problem for problem in problems if said in problem["what"]]
     assert mend in problem["mend"]
     assert problem["stops"] is stops
+
+
+def test_problems_are_told_in_the_language_of_the_reader(monkeypatch):
+    monkeypatch.setenv("TLHELPERS_LANGUAGE", "es")
+    (problem,) = doctor.list_problems(make_report(packages={"base": {"numpy": None}}))
+    assert problem["what"] == "faltan paquetes: numpy"
 
 
 def test_a_cache_that_cannot_be_written_stops_the_lesson(tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from tlhelpers.data.audit import USED, Manifest, Record, is_clutter, require_ima
 from tlhelpers.data.fetch import fetch
 from tlhelpers.data.image_cache import Layout, gather, prepare_images
 from tlhelpers.data.splits import Dataset, Splits, divide, make_splits
-from tlhelpers.errors import BrokenArchiveError, DatasetError, UnknownNameError
+from tlhelpers.errors import BrokenArchiveError, DatasetError, UnknownNameError, said
 from tlhelpers.paths import atomic_path, cache_folder
 
 __all__ = ["NAMES", "Dataset", "Splits", "load_splits"]
@@ -54,7 +54,12 @@ def load_splits(
         BrokenArchiveError: an archive cannot be read.
     """
     if not isinstance(image_size, int | np.integer) or not 16 <= image_size <= 2048:
-        raise DatasetError(f"image_size should be a whole number of pixels from 16 to 2048; it is {image_size!r}.")
+        raise DatasetError(
+            said(
+                f"image_size should be a whole number of pixels from 16 to 2048; it is {image_size!r}.",
+                f"image_size debería ser un número entero de píxeles de 16 a 2048; es {image_size!r}.",
+            )
+        )
     drawn = str(name).startswith("drawn_pets")
     how = {
         "seed": seed,
@@ -194,13 +199,22 @@ def _load_folder(name: str | Path, size: int, how: dict, progress: bool) -> Spli
     folder = Path(name).expanduser()
     if not folder.is_dir():
         if isinstance(name, Path) or re.search(r"[/\\]", name):
-            raise DatasetError(f"{name} should be a folder with a folder of images per class, and there is none there.")
+            raise DatasetError(
+                said(
+                    f"{name} should be a folder with a folder of images per class, and there is none there.",
+                    f"{name} debería ser una carpeta con una carpeta de imágenes por clase, y ahí no hay ninguna.",
+                )
+            )
         raise UnknownNameError("data set", name, NAMES)
     classes = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not is_clutter(entry.name))
     if len(classes) < 2:
         raise DatasetError(
-            f"{folder} should have a folder of images for each of at least two classes, and has "
-            f"{len(classes)}: {', '.join(classes) or 'none'}. Put the images at CLASS/IMAGE.jpg."
+            said(
+                f"{folder} should have a folder of images for each of at least two classes, and has "
+                f"{len(classes)}: {', '.join(classes) or 'none'}. Put the images at CLASS/IMAGE.jpg.",
+                f"{folder} debería tener una carpeta de imágenes por clase, para dos clases al menos, y tiene "
+                f"{len(classes)}: {', '.join(classes) or 'ninguna'}. Ponga las imágenes en CLASE/IMAGEN.jpg.",
+            )
         )
     classes = [unicodedata.normalize("NFC", text) for text in classes]
     prepared = prepare_images(folder, Layout("folders", _place_folder), image_size=size, progress=progress)

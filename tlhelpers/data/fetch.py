@@ -7,7 +7,7 @@ from pathlib import Path
 from tlhelpers.data.download import NoAnswerError, download
 from tlhelpers.data.network_weights import LIBRARIES, fetch_network
 from tlhelpers.data.sources import ALIASES, DATA_SETS, RemoteFile, fetchable_names, files_of
-from tlhelpers.errors import DataNotFoundError
+from tlhelpers.errors import DataNotFoundError, said
 from tlhelpers.paths import CACHE_VARIABLE, DATA_VARIABLE, atomic_path, cache_folder, data_folder
 
 
@@ -76,15 +76,21 @@ def _place_in_pack(file: RemoteFile, found: Path | None, pack: Path) -> Path:
 
 def _not_found(file: RemoteFile, name: str, why: str) -> str:
     sought = "\n".join(f"  {folder / file.path}" for folder in _local_folders())
-    unset = "" if data_folder() else f" ({DATA_VARIABLE} is not set)"
+    unset = "" if data_folder() else said(f" ({DATA_VARIABLE} is not set)", f" ({DATA_VARIABLE} no está puesta)")
     embedded = 'BACKBONE = "mini_resnet"' if "/" in name else 'DATASET = "drawn_pets"'
-    return (
+    return said(
         f"{file.name} is neither on this machine nor to be had from the network.\n"
         f"Sought{unset}:\n{sought}\n"
         f"Asked for: {why}\n"
         f"What to do: on a machine with a network, run `tlhelpers fetch {name} --to FOLDER`, bring the folder here and "
         f"set {DATA_VARIABLE} to it; or put the file in the folder that {CACHE_VARIABLE} names, at the place above; "
-        f"or use what comes with the package: {embedded}."
+        f"or use what comes with the package: {embedded}.",
+        f"{file.name} no está en este equipo ni se pudo traer de la red.\n"
+        f"Se buscó en{unset}:\n{sought}\n"
+        f"Se pidió a: {why}\n"
+        f"Qué hacer: en un equipo con red, ejecute `tlhelpers fetch {name} --to CARPETA`, traiga aquí esa carpeta y "
+        f"póngala en {DATA_VARIABLE}; o deje el archivo en la carpeta que nombra {CACHE_VARIABLE}, en el lugar de "
+        f"arriba; o use lo que viene con el paquete: {embedded}.",
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tlhelpers.data.audit import Manifest
-from tlhelpers.errors import DatasetError
+from tlhelpers.errors import DatasetError, said
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -67,8 +67,12 @@ class Dataset:
         if not 1 <= n <= counts.min():
             scarce = self.class_names[int(counts.argmin())]
             raise DatasetError(
-                f"{n} images of each class were asked for, and {self.name} has {counts.min()} of {scarce!r}. "
-                f"Ask for 1 to {counts.min()}."
+                said(
+                    f"{n} images of each class were asked for, and {self.name} has {counts.min()} of {scarce!r}. "
+                    f"Ask for 1 to {counts.min()}.",
+                    f"Se pidieron {n} imágenes por clase, y {self.name} tiene {counts.min()} de {scarce!r}. "
+                    f"Pida de 1 a {counts.min()}.",
+                )
             )
         order = np.array(hashed_order(self.ids, f"per class {seed}"))
         chosen = [order[self.labels[order] == label][:n] for label in range(len(self.class_names))]
@@ -199,8 +203,12 @@ def _check_fractions(test: float, val: float) -> None:
 def _check_enough(came: int, least: int, class_name: str, purpose: str) -> None:
     if came < least:
         raise DatasetError(
-            f"Class {class_name!r} has too few images to split: {came} for {purpose}, and at least {least} are needed. "
-            "Add images to it, leave the class away, or raise max_per_class where it is set."
+            said(
+                f"Class {class_name!r} has too few images to split: {came} for {purpose}, and at least {least} are "
+                "needed. Add images to it, leave the class away, or raise max_per_class where it is set.",
+                f"La clase {class_name!r} tiene muy pocas imágenes para repartirlas: {came} ({purpose}), y hacen falta "
+                f"al menos {least}. Añádale imágenes, prescinda de la clase o suba max_per_class si está puesto.",
+            )
         )
 
 
