@@ -22,11 +22,11 @@
 # todos los libros sobre aprendizaje por transferencia. Aquí usted lo pone a prueba. Al terminar podrá:
 #
 # - sacar los filtros y los mapas de características de cualquier capa y convertirlos en características;
-# - calcular qué trozo de la imagen alcanza a ver una capa;
+# - calcular de qué tamaño es el trozo de la imagen que ve una capa;
 # - medir con una **sonda** lineal qué sabe una capa, y decir qué se ha perdido al promediar;
 # - copiar las primeras capas de una red, congelarlas y entrenar el resto desde pesos al azar: el experimento del que
 #   salen las palabras «general» y «específico»;
-# - medir con **CKA** cuánto mueve cada capa el ajuste fino.
+# - medir con **CKA** cuánto cambia cada capa con el ajuste fino.
 
 # %% tags=["parameters"]
 SEED = 0
@@ -103,7 +103,7 @@ print("TensorFlow", tf.__version__, "Keras", keras.__version__, "GPU" if ON_GPU 
 # - **near**: which breed is it? The pictures are drawn pets, so neither the pictures nor the names are those of the
 #   source task; but it is again a question of which animal or thing the picture shows.
 # - **far**: which digit is it? The digits were written by hand and scanned (they come with scikit-learn). They have no
-#   colour, no texture and no background, and the network has never seen a text.
+#   colour, no texture and no background, and the network has never been taught to read.
 #
 # Later a third question comes in, about the pets' pictures themselves: is this one slightly **blurred**?
 
@@ -116,7 +116,7 @@ print("TensorFlow", tf.__version__, "Keras", keras.__version__, "GPU" if ON_GPU 
 # - **cercana**: ¿qué raza es? Las imágenes son mascotas dibujadas, así que ni las imágenes ni los nombres son los de la
 #   tarea de origen; pero se trata otra vez de decir qué animal o qué cosa aparece en la imagen.
 # - **lejana**: ¿qué cifra es? Las cifras se escribieron a mano y se escanearon (vienen con scikit-learn). No tienen
-#   color, ni textura, ni fondo, y la red no ha visto nunca un texto.
+#   color, ni textura, ni fondo, y a la red nadie le ha enseñado a leer.
 #
 # Más adelante añadimos una tercera pregunta, sobre las propias imágenes de mascotas: ¿está esta ligeramente
 # **desenfocada**?
@@ -311,8 +311,9 @@ axes = plots.show_feature_maps({name: maps[name] for name in (STAGES[0], STAGES[
 # *The first pet of section 1: six maps of an early, a middle and a late stage; yellow is strong.*
 #
 # Lesson 01 took maps out with a hook. There are two more ways. Run the parts yourself, as `maps_of` does. Or ask
-# torchvision's `create_feature_extractor` for layers by their names (`named_modules` lists them); it has to trace the
-# network first, which fails where a network's code asks for the size of its input, as some of timm's do.
+# torchvision's `create_feature_extractor` for layers by their names (`named_modules` lists them); it has to *trace* the
+# network first, that is, to run through its code once and note each operation. This fails where the code asks for the
+# size of the input, as with some of timm's networks.
 
 # %% [markdown] lang="en" framework="tensorflow"
 # *The first pet of section 1: six maps of an early, a middle and a late stage; yellow is strong.*
@@ -325,8 +326,8 @@ axes = plots.show_feature_maps({name: maps[name] for name in (STAGES[0], STAGES[
 #
 # La lección 01 sacó los mapas con un gancho (*hook*). Hay dos maneras más. Ejecutar uno mismo las partes, como hace
 # `maps_of`. O pedir a `create_feature_extractor`, de torchvision, capas por su nombre (`named_modules` los enumera);
-# para ello tiene que trazar antes la red, y eso falla si su código pregunta por el tamaño de la entrada, como ocurre
-# con algunas de timm.
+# para ello tiene que *trazar* antes la red, es decir, recorrer una vez su código y anotar cada operación. Eso falla si
+# el código pregunta por el tamaño de la entrada, como ocurre con algunas redes de timm.
 
 # %% [markdown] lang="es" framework="tensorflow"
 # *La primera mascota de la sección 1: seis mapas de una etapa del principio, una de en medio y una del final; el
@@ -335,17 +336,17 @@ axes = plots.show_feature_maps({name: maps[name] for name in (STAGES[0], STAGES[
 # `stages_of` hace un submodelo, como en la lección 01. Comparte sus capas con la red: no se copia nada.
 
 # %% [markdown] lang="en"
-# From maps to features it is one step, and it matters more than it seems. A picture's feature is the **average** of a
-# map over all positions ([global average pooling](../../docs/glossary.md#global-average-pooling)). An average says how
-# much there is of something. It does not say *where*. So whatever we shall measure with such features is about the
+# From maps to features it is only one step, but it matters more than it seems. A picture's feature is the **average**
+# of a map over all positions ([global average pooling](../../docs/glossary.md#global-average-pooling)). An average says
+# how much there is of something. It does not say *where*. So whatever we shall measure with such features is about the
 # averages of a layer, and not about all that its maps hold.
 #
 # To see the difference we take a second set of features from the first stage, the stem: averages over each of 4 × 4
 # parts of the picture. They keep, roughly, the places. That makes sixteen times as many numbers.
 
 # %% [markdown] lang="es"
-# De los mapas a las características hay un solo paso, y es más importante de lo que parece. Una característica de una
-# imagen es el **promedio** de un mapa en todas sus posiciones ([agrupación por promedio
+# De los mapas a las características hay un solo paso, pero es más importante de lo que parece. Una característica de
+# una imagen es el **promedio** de un mapa en todas sus posiciones ([agrupación por promedio
 # global](../../docs/glosario.md#agrupación-por-promedio-global)). Un promedio dice cuánto hay de algo, pero no *dónde*.
 # Así que lo que midamos con esas características vale para los promedios de una capa, y no para todo lo que contienen
 # sus mapas.
@@ -540,11 +541,11 @@ for name, stage in zip(STAGES, kernels_of(network)):
 # %% [markdown] lang="en"
 # The untrained twin has the same fields. So "deeper layers see larger pieces" is true, and nothing that was learnt.
 #
-# Is it learnt to *use* them? Cut each picture into 4 × 4 tiles and lay them anew at random. Edges and textures are all
-# still there; parts and their arrangement are gone. Which features notice?
+# Is their *use* learnt? Cut each picture into 4 × 4 tiles and lay them anew at random. Edges and textures are all still
+# there; parts and their arrangement are gone. Which features notice?
 #
 # We measure how far a picture's features move when its tiles do, as a share of the (squared) distance between two
-# different pictures. 0 means that nothing moved; 1, that a picture has become as strange as another one.
+# different pictures. 0 means that nothing moved; 1, that the features have moved as far as to another picture.
 #
 # Guess first. The stem's features are averages. Can they notice that tiles have moved?
 
@@ -552,7 +553,7 @@ for name, stage in zip(STAGES, kernels_of(network)):
 # La gemela sin entrenar tiene los mismos campos. Así que «las capas más profundas ven trozos mayores» es verdad, pero
 # no es nada que se haya aprendido.
 #
-# ¿Se aprende a *usarlos*? Cortemos cada imagen en 4 × 4 cuadros y coloquémoslos de nuevo al azar. Los bordes y las
+# ¿Y se aprende a *usarlos*? Cortemos cada imagen en 4 × 4 cuadros y coloquémoslos de nuevo al azar. Los bordes y las
 # texturas siguen ahí; las partes y su disposición desaparecen. ¿Qué características lo notan?
 #
 # Medimos cuánto se mueven las características de una imagen cuando se mueven sus cuadros, en proporción a la distancia
@@ -616,8 +617,9 @@ claim("arrangement_is_learnt", shifts["trained"][STAGES[4]] - shifts["twin"][STA
 # the same fields, far less. *That* was learnt.
 #
 # **Your turn (2).** Check the field by measurement. Write `influence(network, x, row, column)`: which pixels of the one
-# picture `x` change what the network gives at one position of its map? The gradient by the *picture* says so; where it
-# is not zero, a pixel has influence. Return a table of True and False, of the height and width of the picture.
+# picture `x` change what the network gives at one position of its map? The gradient with respect to the *picture* says
+# so; where it is not zero, a pixel has influence. Return a table of True and False, of the height and width of the
+# picture.
 
 # %% [markdown] lang="es"
 # *Cuánto se mueven las características de una imagen cuando se barajan sus cuadros: 0 es nada; 1, tanto como hasta otra
@@ -821,7 +823,7 @@ claim("late_lets_go_of_blur", 100 * gain("blur", STAGES[4], STAGES[1]))
 # %% [markdown] lang="en"
 # *Accuracy of the probes over depth. Blue, solid: the trained network. Orange, dashed: its untrained twin. Green: the
 # trained network, each stage with as many numbers as the stem has. Crosses: the stem with averages over 4 × 4 parts;
-# the upright one with as many numbers as the averaged stem.*
+# the upright one (+) with as many numbers as the averaged stem.*
 #
 # What do the lines say?
 #
@@ -830,8 +832,8 @@ claim("late_lets_go_of_blur", 100 * gain("blur", STAGES[4], STAGES[1]))
 # - **Far**: the averaged stem is the weakest again. But look at the crosses. With the places kept, the very same maps
 #   of the stem do as well as the last stage, or nearly, even with no more numbers than before. "The first layer knows
 #   little" meant "the *average* of the first layer knows little". And look at the twin: from stage 3 on it comes close
-#   to the trained network. Here depth helps, and training on photos hardly does. Without the twin we should have
-#   praised what was learnt.
+#   to the trained network. Here depth helps, and training on photos hardly does. Without the twin we should have put it
+#   down to what was learnt.
 # - **Blurred or not**: the early stages know more than the last. The network learnt to name things, and a dog is a dog,
 #   sharp or blurred. What does not help with names is let go on the way. (This is a question about the same pictures,
 #   not a far domain.) The places do not help here: the crosses lie below. More numbers are not always better.
@@ -857,7 +859,7 @@ claim("late_lets_go_of_blur", 100 * gain("blur", STAGES[4], STAGES[1]))
 # %% [markdown] lang="es"
 # *Exactitud de las sondas según la profundidad. Azul, línea continua: la red entrenada. Naranja, rayas: su gemela sin
 # entrenar. Verde: la red entrenada, cada etapa con tantos números como tiene el* stem. *Cruces: el* stem *con promedios
-# en 4 × 4 partes; la recta, con tantos números como el* stem *promediado.*
+# en 4 × 4 partes; la que tiene forma de +, con tantos números como el* stem *promediado.*
 #
 # ¿Qué dicen las líneas?
 #
@@ -866,8 +868,8 @@ claim("late_lets_go_of_blur", 100 * gain("blur", STAGES[4], STAGES[1]))
 # - **Lejana**: el *stem* promediado vuelve a ser el más flojo. Pero mire las cruces. Si se conservan los lugares, los
 #   mismos mapas del *stem* aciertan tanto como la última etapa, o casi, incluso sin más números que antes. «La primera
 #   capa sabe poco» quería decir «el *promedio* de la primera capa sabe poco». Y mire la gemela: desde la etapa 3 se
-#   acerca mucho a la red entrenada. Aquí ayuda la profundidad, y apenas haber aprendido de fotos. Sin la gemela
-#   habríamos elogiado lo aprendido.
+#   acerca mucho a la red entrenada. Aquí ayuda la profundidad, y apenas lo aprendido con fotos. Sin la gemela, se lo
+#   habríamos atribuido a lo aprendido.
 # - **Desenfocada o no**: las primeras etapas saben más que la última. La red aprendió a nombrar cosas, y un perro es un
 #   perro, nítido o borroso. Lo que no sirve para nombrar se abandona por el camino. (Es una pregunta sobre las mismas
 #   imágenes, no un dominio lejano). Aquí los lugares no ayudan: las cruces quedan por debajo. Más números no siempre es
@@ -1087,11 +1089,12 @@ def averages_after(model, n, x):
 
 
 # %% [markdown] lang="en"
-# The last cell is for a second way, the usual [fine-tuning](../../docs/glossary.md#fine-tuning): all stages copied, the
-# head trained first, and then all of it at a low rate. It shows whether something that is lost by freezing comes back.
+# The last cell prepares a second way, the usual [fine-tuning](../../docs/glossary.md#fine-tuning): all stages copied,
+# the head trained first, and then all of it at a low rate. It shows whether something that is lost by freezing comes
+# back.
 
 # %% [markdown] lang="es"
-# La última celda es para un segundo camino, el [ajuste fino](../../docs/glosario.md#ajuste-fino) de siempre: se copian
+# La última celda prepara un segundo camino, el [ajuste fino](../../docs/glosario.md#ajuste-fino) de siempre: se copian
 # todas las etapas, se entrena primero la cabeza y después todo con una tasa baja. Muestra si lo que se pierde al
 # congelar se recupera.
 
@@ -1353,9 +1356,9 @@ check_copy(copy_and_freeze)
 # donde $\lVert \cdot \rVert$ es la raíz de la suma de todos los elementos al cuadrado. Un 1 significa que ambas dicen
 # lo mismo sobre qué imágenes se parecen; cerca de 0, que no tienen nada en común. El orden de los canales no importa.
 #
-# Miramos las dos cosas. Primero, la red de la sección 6 a la que se le hizo el ajuste fino entera. Después, cinco más,
-# para la tarea lejana: en cada una puede aprender **una sola etapa** (y la cabeza), las demás quedan como estaban, y
-# miramos la salida de esa etapa. Todas parten de la misma cabeza entrenada y paran según la misma regla.
+# Miramos las dos cosas. Primero, la red de la sección 6 que se ajustó entera. Después, cinco más, para la tarea lejana:
+# en cada una puede aprender **una sola etapa** (y la cabeza), las demás quedan como estaban, y miramos la salida de esa
+# etapa. Todas parten de la misma cabeza entrenada y paran según la misma regla.
 
 
 # %%
@@ -1389,9 +1392,9 @@ claim("changes_pile_up", moved["alone"][4] - moved["whole_far"][4])
 # finds in many papers, is no list of which layers have learnt how much. Alone, a stage may also move *further* than in
 # company, as it has to do all the work.
 #
-# Compare the accuracies with those of section 6. Tuned alone, the last stage comes near the network that was tuned as a
-# whole. It is the very stage that section 6 found to be specific. The others help less; but with one seed and 300 test
-# pictures a difference of three points means little.
+# Compare the accuracies with those of section 6. Tuned alone, the last stage does about as well as the network that was
+# tuned as a whole. It is the very stage that section 6 found to be specific. The others help less; but with one seed
+# and 300 test pictures a difference of three points means little.
 #
 # Mind the size of such numbers. They belong to this training, with this [learning
 # rate](../../docs/glossary.md#learning-rate): a lower one moves every stage less. And they say what *changes*, not what
@@ -1429,9 +1432,9 @@ claim("changes_pile_up", moved["alone"][4] - moved["whole_far"][4])
 # encuentra en muchos artículos, no es una lista de cuánto ha aprendido cada capa. Además, una etapa sola puede moverse
 # *más* que acompañada, porque tiene que hacer todo el trabajo.
 #
-# Compare las exactitudes con las de la sección 6. La última etapa, ajustada sola, se acerca a la red ajustada entera.
-# Es precisamente la que la sección 6 señaló como específica. Las demás ayudan menos; pero con una sola semilla y 300
-# imágenes de prueba, una diferencia de tres puntos significa poco.
+# Compare las exactitudes con las de la sección 6. La última etapa, ajustada sola, acierta más o menos lo mismo que la
+# red ajustada entera. Es precisamente la que la sección 6 señaló como específica. Ajustar otra ayuda menos; pero con
+# una sola semilla y 300 imágenes de prueba, una diferencia de tres puntos significa poco.
 #
 # Cuidado con el tamaño de estos números. Son de este entrenamiento, con esta [tasa de
 # aprendizaje](../../docs/glosario.md#tasa-de-aprendizaje): con una menor, todas las etapas se mueven menos. Y dicen qué
@@ -1451,9 +1454,9 @@ claim("changes_pile_up", moved["alone"][4] - moved["whole_far"][4])
 # - Distinguir lo que una etapa cambia por sí misma de lo que hereda.
 #
 # Todo esto se ha medido con redes pequeñas, con mascotas dibujadas y cifras escaneadas. Con una red mayor y fotos
-# reales, Yosinski et al. encontraron la misma dirección: las capas congeladas cuestan más cuanto más lejos está una
-# tarea de la otra, y sobre todo las últimas. Incluso las de una tarea lejana fueron mejores que capas al azar. Su tarea
-# puede ser distinta; ya tiene las herramientas para averiguarlo.
+# reales, Yosinski et al. encontraron lo mismo a grandes rasgos: las capas congeladas cuestan más cuanto más lejos está
+# una tarea de la otra, y sobre todo las últimas. Incluso las de una tarea lejana fueron mejores que capas al azar. Su
+# tarea puede ser distinta; ya tiene las herramientas para averiguarlo.
 #
 # Esta lección ha tomado `load_network` de [la caja de herramientas](../../docs/caja_de_herramientas.md), y en PyTorch
 # también `fit`, `predict`, `freeze` e `ImageDataset`. No le ha añadido nada.

@@ -20,7 +20,7 @@
 # Nada convence tanto como una imagen con una mancha brillante: «ahí ha visto la red al gato». Al terminar podrá:
 #
 # - dibujar un mapa así, con **Grad-CAM**, en unas diez líneas de {Framework};
-# - comprobar si dice la verdad, con una prueba que el mapa pueda *suspender*;
+# - comprobar si dice la verdad, con una prueba que el mapa pueda *no superar*;
 # - dibujar en dos dimensiones las características de cientos de imágenes, y decir qué oculta el dibujo;
 # - poner un clasificador clásico sobre características congeladas y distinguir del ruido una diferencia entre dos de
 #   ellos.
@@ -228,7 +228,8 @@ print(rounds, words["rounds"], "·", words["accuracy"], metrics.wilson_interval(
 #
 # $A_k$ is the map of channel $k$ of the last layer, $A_{k,p}$ its value at position $p$, and $P$ the number of its
 # positions. $s$ is the score ([logit](../../docs/glossary.md#logits)) of the class. So $\alpha_k$ says how much the
-# score grows with channel $k$. $M$ adds up the maps, each with that weight, and cuts off what speaks against the class.
+# score grows with channel $k$. $M$ adds up the maps, each with that weight, and sets to 0 what speaks against the
+# class.
 
 # %% [markdown] lang="es"
 # ## 2. Grad-CAM, a la vista
@@ -241,7 +242,7 @@ print(rounds, words["rounds"], "·", words["accuracy"], metrics.wilson_interval(
 #
 # $A_k$ es el mapa del canal $k$ de la última capa; $A_{k,p}$, su valor en la posición $p$, y $P$, el número de
 # posiciones. $s$ es la puntuación ([logit](../../docs/glosario.md#logits)) de la clase. Así, $\alpha_k$ dice cuánto
-# crece la puntuación con el canal $k$. $M$ suma los mapas, cada uno con ese peso, y corta lo que va en contra de la
+# crece la puntuación con el canal $k$. $M$ suma los mapas, cada uno con ese peso, y deja en 0 lo que va en contra de la
 # clase.
 
 # %% [markdown] lang="en" framework="pytorch"
@@ -342,19 +343,19 @@ if len(wrong):
 #
 # **Your turn (1).** Grad-CAM is the younger sister of **CAM** (2016), which needs no gradient. After the last maps our
 # network takes their means and weighs them with the head. So the head's own weights can stand in the place of
-# $\alpha_k$. Write CAM: from the maps, the head and a class to the evidence, cut off at 0. The check compares it with
-# what it should be, up to a factor.
+# $\alpha_k$. Write CAM: it takes the maps, the head and a class, and gives the evidence, cut off at 0. The check
+# compares it with what it should be, up to a factor.
 
 # %% [markdown] lang="es"
 # *Los errores de los que la red estaba más segura (clase verdadera → respuesta). Segunda fila: lo que apoya la
 # respuesta errónea. Tercera fila: lo que apoya la clase **verdadera**.*
 #
-# Tape los títulos: ¿sabría decir, por un mapa de la segunda fila, que la respuesta es errónea? Y también la clase
+# Tape los títulos: ¿sabría decir, por un mapa de la segunda fila, que la respuesta es errónea? Además, también la clase
 # verdadera encuentra sus indicios. Un mapa no certifica, pues, que la respuesta sea correcta.
 #
 # **Le toca a usted (1).** Grad-CAM es la hermana menor de **CAM** (2016), que no necesita gradientes. Tras los últimos
 # mapas, nuestra red toma sus medias y las pondera con la cabeza. Así que los propios pesos de la cabeza pueden ocupar
-# el lugar de $\alpha_k$. Escriba CAM: de los mapas, la cabeza y una clase a los indicios, cortados en 0. La
+# el lugar de $\alpha_k$. Escriba CAM: recibe los mapas, la cabeza y una clase y da los indicios, cortados en 0. La
 # comprobación los compara con lo que deben ser, salvo un factor.
 
 
@@ -447,7 +448,8 @@ check_cam(cam)
 # ## 3. Does the map tell the truth?
 #
 # A map says: "this place made the answer". That can be tested. **Cover** the strongest place with a grey square and see
-# how much probability the answer loses. To know what the loss means, cover other places too. What do you expect?
+# how much probability the answer loses. To know what the loss means, cover other places too. Which of these do you
+# expect to cost as much?
 #
 # - a place **at random**;
 # - the strongest place in the map of **another picture**;
@@ -463,7 +465,7 @@ check_cam(cam)
 #
 # Un mapa afirma: «la respuesta se debe a este lugar». Eso se puede comprobar. **Tape** el lugar más fuerte con un
 # cuadrado gris y mire cuánta probabilidad pierde la respuesta. Para saber qué significa la pérdida, tape también otros
-# lugares. ¿Qué cree que va a pasar?
+# lugares. ¿Cuál de estos cree que costará lo mismo?
 #
 # - un lugar **al azar**;
 # - el lugar más fuerte del mapa de **otra imagen**;
@@ -550,25 +552,26 @@ claim("the_centre_does_as_well", metrics.mean_interval(list(lost["marked"] - los
 #
 # We put four test pictures into a **mosaic** of 2 × 2 tiles. One tile, at a random place, has the class that we ask
 # for; the others have other classes. A network without fixed size takes the whole. A map that says where the class is
-# must lie on *that* tile, and who guesses has a quarter of it there. Here is one mosaic, asked for each of its classes:
+# must lie on *that* tile, and a map that guesses has a quarter of itself there. Here is one mosaic, asked for each of
+# its classes:
 
 # %% [markdown] lang="es"
 # *Cuánta probabilidad pierde la respuesta cuando se tapa un lugar: la media de todas las imágenes de prueba, con su
 # intervalo del 95 %.*
 #
-# El lugar señalado cuesta mucho más que uno al azar. Muchos textos se detienen aquí y dicen que el mapa ha aprobado.
-# Pero mire las otras líneas: **el centro cuesta al menos lo mismo**, y no sabe nada ni de la imagen ni de la red. El
-# animal está en medio de casi todas las imágenes, así que aprueba cualquier cosa que señale el medio. Hasta el mapa de
-# otra imagen supera al azar.
+# El lugar señalado cuesta mucho más que uno al azar. Muchos textos se detienen aquí y dicen que el mapa ha superado la
+# prueba. Pero mire las otras líneas: **el centro cuesta al menos lo mismo**, y no sabe nada ni de la imagen ni de la
+# red. El animal está en medio de casi todas las imágenes, así que la supera cualquier cosa que señale el medio. Hasta
+# el mapa de otra imagen supera al azar.
 #
 # Esta prueba, pues, no dice nada a favor del mapa ni en contra. Necesitamos imágenes en las que no se pueda adivinar el
 # lugar de la respuesta.
 #
-# ## 4. Una prueba que el mapa puede suspender
+# ## 4. Una prueba que el mapa puede no superar
 #
-# Juntamos cuatro imágenes de prueba en un **mosaico** de 2 × 2 casillas. Una, en un lugar al azar, tiene la clase
-# por la que preguntamos; los demás tienen otras. Una red sin tamaño fijo acepta el conjunto. Un mapa que diga dónde
-# está la clase tiene que caer en *esa* casilla, y quien adivine tendrá allí una cuarta parte. Este es un mosaico, con
+# Juntamos cuatro imágenes de prueba en un **mosaico** de 2 × 2 casillas. Una, en un lugar al azar, tiene la clase por
+# la que preguntamos; las demás tienen otras. Una red sin tamaño fijo acepta el mosaico entero. Un mapa que diga dónde
+# está la clase tiene que caer en *esa* casilla, y uno que adivine tendrá allí una cuarta parte. Este es un mosaico, con
 # una pregunta por cada una de sus clases:
 
 
@@ -618,11 +621,11 @@ claim("and_its_place_matters", metrics.mean_interval(list(mosaic_lost["marked"] 
 
 # %% [markdown] lang="en"
 # *In the figure: a mosaic, and the map for each class in it. Above these lines: how much of the map lies on the tile of
-# the class that was asked for (a guess has 25 %), and how much probability that class loses when a square, more than
-# half a tile wide, covers the strongest place; means over all mosaics, with 95 % intervals.*
+# the class that was asked for (a map that guesses has 25 %), and how much probability that class loses when a square,
+# more than half a tile wide, covers the strongest place; means over all mosaics, with 95 % intervals.*
 #
 # Now the rivals fall back to chance, the centre too, and the map does not. **This** is a result for Grad-CAM: on these
-# pictures it finds the class among others. It is one for the course's drawings and this network; with grids of photos
+# pictures it finds the class among others. It holds for the course's drawings and this network; with grids of photos
 # the same test is in use too (Böhle and others, 2021). It says little about *which part* of the animal counts; for
 # that, the spots are too coarse.
 #
@@ -633,7 +636,7 @@ claim("and_its_place_matters", metrics.mean_interval(list(mosaic_lost["marked"] 
 
 # %% [markdown] lang="es"
 # *En la figura: un mosaico y el mapa para cada una de sus clases. En las líneas de arriba: qué parte del mapa cae en la
-# casilla de la clase por la que se pregunta (quien adivina tiene un 25 %), y cuánta probabilidad pierde esa clase
+# casilla de la clase por la que se pregunta (un mapa que adivine tiene un 25 %), y cuánta probabilidad pierde esa clase
 # cuando se tapa el lugar más fuerte con un cuadrado de más de media casilla de lado; medias de todos los mosaicos, con
 # intervalos del 95 %.*
 #
@@ -745,7 +748,7 @@ claim("the_gradient_does_not_find_it", e)
 
 # %% [markdown] lang="en"
 # The plain gradient lies on all four tiles alike: it says where a *change* would matter, and one in any tile would.
-# That is another question than where the score came from. So ask of each map which question it answers.
+# Where the score came from is another question. So ask of each map which question it answers.
 #
 # ## 5. Away from the centre
 #
@@ -756,8 +759,7 @@ claim("the_gradient_does_not_find_it", e)
 
 # %% [markdown] lang="es"
 # El simple gradiente cae en las cuatro casillas por igual: dice dónde importaría un *cambio*, y en cualquiera de ellas
-# importaría. Es otra pregunta que la de dónde viene la puntuación. Pregúntese, pues, con cada mapa, a qué pregunta
-# responde.
+# importaría. De dónde viene la puntuación es otra pregunta. Pregúntese, pues, con cada mapa, a qué pregunta responde.
 #
 # ## 5. Lejos del centro
 #
@@ -813,9 +815,9 @@ if drawn:
 # than the animal's share of the picture, which a map spread evenly would have.*
 #
 # With the animal in the middle, a plain spot in the centre does as well as Grad-CAM once more. With the animal in a
-# corner, the spot has no more inside than a map spread evenly, and Grad-CAM follows the animal. It does so on average;
-# in the figure you may see maps that miss. Even random weights do a little better than nothing here: any convolution
-# answers to contrast, and there is more of it on the animal than behind it.
+# corner, no more of the spot lies inside than of a map spread evenly, while Grad-CAM follows the animal. It does so on
+# average; in the figure you may see maps that miss. Even random weights do a little better than an even spread here:
+# any convolution answers to contrast, and there is more of it on the animal than behind it.
 #
 # ## 6. The same map from random weights?
 #
@@ -831,9 +833,9 @@ if drawn:
 # la parte de la imagen que ocupa el animal, que es lo que tendría un mapa repartido por igual.*
 #
 # Con el animal en medio, una simple mancha en el centro vuelve a valer tanto como Grad-CAM. Con el animal en una
-# esquina, la mancha no tiene dentro más que un mapa repartido por igual, y Grad-CAM sigue al animal. Lo hace en
-# promedio; en la figura verá quizá mapas que fallan. Hasta los pesos al azar superan aquí un poco a la nada: cualquier
-# convolución responde al contraste, y en el animal hay más que detrás de él.
+# esquina, dentro de él no cae más parte de la mancha que de un mapa repartido por igual; Grad-CAM, en cambio, sigue al
+# animal. Lo hace en promedio; en la figura verá quizá mapas que fallan. Hasta los pesos al azar logran aquí algo más
+# que un reparto por igual: cualquier convolución responde al contraste, y en el animal hay más que detrás de él.
 #
 # ## 6. ¿El mismo mapa con pesos al azar?
 #
@@ -932,17 +934,17 @@ claim("but_not_all_of_the_gradient", likeness["saliency"][1] - likeness["Grad-CA
 #
 # And two numbers. The [**silhouette**](../../docs/glossary.md#silhouette-score) says whether the classes lie apart. For
 # one image, let $a$ be the mean distance to its own class and $b$ that to the nearest other class; its silhouette is
-# $(b - a) / \max(a, b)$: 1 far apart, 0 touching, below 0 among strangers. **Kept neighbours** are the share of an
-# image's ten nearest that are still among its ten nearest on paper.
+# $(b - a) / \max(a, b)$: 1 far apart, 0 touching, below 0 among images of another class. **Kept neighbours** are the
+# share of an image's ten nearest images that are still among its ten nearest on paper.
 
 # %% [markdown] lang="es"
 # *De izquierda a derecha, cada vez más partes de la red son aleatorias: primero la cabeza, después también la última
 # etapa, y así sucesivamente. Izquierda: correlación de rangos con los mapas verdaderos. Derecha: qué parte del mapa cae
 # en la casilla correcta; la línea de puntos es el azar.*
 #
-# Grad-CAM aprueba: basta una cabeza al azar para que sus mapas no tengan casi nada en común con los verdaderos. Así que
-# dependen de lo aprendido. El gradiente de los píxeles conserva parte de su orden, aunque una red con una cabeza al
-# azar ya no conoce ninguna clase: esa parte del mapa muestra la imagen, y no la clase.
+# Grad-CAM supera la prueba: basta una cabeza al azar para que sus mapas no tengan casi nada en común con los
+# verdaderos. Así que dependen de lo aprendido. El gradiente de los píxeles conserva parte de su orden, aunque una red
+# con una cabeza al azar ya no conoce ninguna clase: esa parte del mapa muestra la imagen, y no la clase.
 #
 # ## 7. Las características en dos dimensiones
 #
@@ -956,8 +958,8 @@ claim("but_not_all_of_the_gradient", likeness["saliency"][1] - likeness["Grad-CA
 # Y dos números. El [**coeficiente de silueta**](../../docs/glosario.md#coeficiente-de-silueta) dice si las clases están
 # separadas. Para una imagen, sea $a$ la distancia media a su propia clase y $b$ la distancia media a la otra clase más
 # cercana; su silueta es $(b - a) / \max(a, b)$: 1 si está muy apartada, 0 si las clases se tocan, menos de 0 si está
-# entre extraños. Los **vecinos conservados** son la parte de las diez imágenes más cercanas a una que en el papel
-# siguen entre las diez más cercanas.
+# entre imágenes de otra clase. Los **vecinos conservados** son la parte de las diez imágenes más cercanas a una que en
+# el papel siguen entre las diez más cercanas.
 
 # %%
 from sklearn.decomposition import PCA
@@ -1250,8 +1252,8 @@ check_knn(knn)
 # - Put numbers beside a figure of features in two dimensions.
 # - Choose a classifier for features with held-out labels, over several draws, and call what is inside the noise none.
 #
-# From the toolbox this lesson used `load_network`, `fit` and, in PyTorch, `freeze` and `replace_head`. It added none:
-# what it wrote fits into its own cells.
+# From the toolbox this lesson used `load_network`, `fit` and, in PyTorch, `freeze` and `replace_head`. It added no
+# function: what it wrote fits into its own cells.
 #
 # ## Check yourself
 
@@ -1260,16 +1262,16 @@ check_knn(knn)
 #
 # - Dibujar Grad-CAM con un gradiente y los últimos mapas, CAM con los pesos de la cabeza, y el gradiente de los
 #   píxeles.
-# - Preguntarse si un mapa puede suspender: frente al centro, frente al mapa de otra imagen, frente a pesos al azar. En
-#   imágenes con el animal en medio, Grad-CAM no superó al centro. En los mosaicos encontró la casilla correcta; el
-#   simple gradiente, no.
+# - Preguntarse si un mapa podría no superar la prueba: frente al centro, frente al mapa de otra imagen, frente a pesos
+#   al azar. En imágenes con el animal en medio, Grad-CAM no superó al centro. En los mosaicos encontró la casilla
+#   correcta; el simple gradiente, no.
 # - Recordar que un mapa brilla también para respuestas erróneas, y para clases que no están.
 # - Poner números junto a una figura de características en dos dimensiones.
-# - Elegir un clasificador para unas características con etiquetas apartadas, en varios sorteos, y no llamar diferencia
+# - Elegir con etiquetas apartadas un clasificador para unas características, en varios sorteos, y no llamar diferencia
 #   a lo que cabe en el ruido.
 #
 # De la caja de herramientas, esta lección ha usado `load_network`, `fit` y, en PyTorch, `freeze` y `replace_head`. No
-# ha añadido ninguna: lo que escribe cabe en sus propias celdas.
+# ha añadido ninguna función: lo que escribe cabe en sus propias celdas.
 #
 # ## Compruebe lo aprendido
 

@@ -194,7 +194,7 @@ print({key: thousands(count) for key, count in count_parameters(model).items()})
 # | --- | --- | --- |
 # | `trainable = False` of a layer | do not learn | do not move, and are used in place of the batch's |
 # | `training=False` in a call | learn | do not move, and are used in place of the batch's |
-# | the same inside `fit`, of a model made of layers | learn | **move**: `fit` hands `training=True` to every layer |
+# | the same inside `fit`, in a model made of layers | learn | **move**: `fit` hands `training=True` to every layer |
 #
 # Let us set them in several ways, take one step of training, and count what has moved in the base. Guess first: where
 # do weights learn while the statistics stay?
@@ -226,7 +226,7 @@ print({key: thousands(count) for key, count in count_parameters(model).items()})
 # | --- | --- | --- |
 # | `trainable = False` en una capa | no aprenden | no se mueven, y se usan en lugar de las del lote |
 # | `training=False` en una llamada | aprenden | no se mueven, y se usan en lugar de las del lote |
-# | lo mismo dentro de `fit`, con un modelo de capas | aprenden | **se mueven**: `fit` da `training=True` a todas |
+# | lo mismo dentro de `fit`, en un modelo hecho de capas | aprenden | **se mueven**: `fit` da `training=True` a cada capa |
 #
 # Pongámoslos de varias maneras, demos un paso de entrenamiento y contemos qué se ha movido en la base. Haga antes su
 # apuesta: ¿dónde aprenden los pesos mientras las estadísticas quedan quietas?
@@ -291,9 +291,8 @@ claim("ordinary_training_moves_statistics", ordinary[1])
 
 # %% [markdown] lang="en" framework="pytorch"
 # *Arrays of the backbone that one step has moved.* Only both switches together hold all of it: `requires_grad = False`
-# and `eval()`. For fine-tuning the fourth kind is useful: `requires_grad = True` with `eval()`, that is, **weights
-# learn while BatchNorm sleeps**. In this course `freeze` of a BatchNorm layer tells `train_epoch` to put that layer to
-# sleep.
+# and `eval()`. For fine-tuning the third line is useful: `requires_grad = True` with `eval()`, that is, **weights learn
+# while BatchNorm sleeps**. In this course `freeze` of a BatchNorm layer tells `train_epoch` to put that layer to sleep.
 #
 # Why should it sleep? In `train()` the answer for a picture depends on the other pictures of its batch. By how much?
 
@@ -306,7 +305,7 @@ claim("ordinary_training_moves_statistics", ordinary[1])
 
 # %% [markdown] lang="es" framework="pytorch"
 # *Matrices de la red base que ha movido un solo paso.* Solo los dos interruptores juntos la fijan entera:
-# `requires_grad = False` y `eval()`. Para el ajuste fino sirve la cuarta manera: `requires_grad = True` con `eval()`,
+# `requires_grad = False` y `eval()`. Para el ajuste fino sirve la tercera línea: `requires_grad = True` con `eval()`,
 # es decir, **los pesos aprenden mientras BatchNorm duerme**. En este curso, `freeze` aplicado a una capa BatchNorm
 # indica a `train_epoch` que la ponga a dormir.
 #
@@ -374,16 +373,16 @@ claim("companions_change_the_answer", 100 * changes[True, 16])
 #
 # Muchos textos concluyen que BatchNorm debe dormir durante el ajuste fino. Es lo seguro con lotes pequeños y en una red
 # que debe conservar su tarea antigua (la lección 03b lo mide). Si solo importa la tarea nueva, la cuestión está
-# abierta; por eso la sección 4 la mide.
+# abierta; por eso la sección 4 hace la medida.
 #
 # ## 3. ¿A qué velocidad? Una prueba de rango
 #
 # Un número decide más que casi todos los demás: la tasa de aprendizaje. Si es demasiado baja, no pasa nada. Si es
 # demasiado alta, la red pierde lo que sabía. La **[prueba de rango de la
 # tasa](../../docs/glosario.md#prueba-de-rango-de-la-tasa)** de Leslie Smith (2017) encuentra su orden de magnitud en un
-# minuto: se dan algunos pasos, se aumenta la tasa de uno a otro y se observa la pérdida. Donde sube, los pasos son
-# demasiado largos. Buscamos la tasa a partir de la cual la pérdida se queda por encima de su nivel inicial y tomamos la
-# tercera parte.
+# minuto: se dan algunos pasos, se aumenta la tasa de cada uno al siguiente y se observa la pérdida. Donde sube, los
+# pasos son demasiado largos. Buscamos la tasa a partir de la cual la pérdida se queda por encima de su nivel inicial y
+# tomamos la tercera parte.
 #
 # Antes hace falta lo que la lección 01 hizo en su sección 10: `DRAWS` sorteos de imágenes etiquetadas y, para cada uno,
 # una cabeza entrenada con características de la red base congelada. **Todo lo que sigue parte de esas cabezas ya
@@ -576,7 +575,7 @@ plots.tidy(ax)
 # - **BatchNorm awake**: the whole network, and BatchNorm in training mode, with its weights and statistics.
 #
 # What makes the comparison fair: each starts from the same trained head, sees the same pictures, has the advised rate
-# and stops by the same rule. (Gradual has three stages, and the rule holds for each.) What do you expect?
+# and stops by the same rule. (Gradual has three phases, and the rule holds for each.) What do you expect?
 
 # %% [markdown] lang="es"
 # *La pérdida de cada lote (gris, una línea por sorteo) y suavizada (azul), mientras la tasa crece de izquierda a
@@ -597,7 +596,7 @@ plots.tidy(ax)
 # - **BatchNorm despierta**: la red entera, y BatchNorm en modo de entrenamiento, con sus pesos y sus estadísticas.
 #
 # ¿Qué hace justa la comparación? Todas parten de la misma cabeza entrenada, ven las mismas imágenes, tienen la tasa
-# aconsejada y paran según la misma regla. (La gradual tiene tres etapas, y la regla vale para cada una). ¿Qué cree que
+# aconsejada y paran según la misma regla. (La gradual tiene tres fases, y la regla vale para cada una). ¿Qué cree que
 # va a pasar?
 
 
@@ -710,16 +709,16 @@ claim("gradual_is_not_needed", 100 * gains["all", "gradual"].value)
 claim("awake_does_not_help", 100 * gains["all", "awake"].value)
 
 # %% [markdown] lang="en"
-# On these sketches fine-tuning pays: the network learnt from photos, and all of it together gains several points over
-# the trained head. The last stage alone, three quarters of the weights, gets a good part of that. Where a line above
-# says "no difference", this test cannot rank the two; then take the simpler one. Gradual unfreezing costs three
-# trainings. Howard and Ruder found that it helped with language models.
+# On these sketches fine-tuning pays: the network learnt from photos, and tuning all of it gains several points over the
+# trained head. The last stage alone, three quarters of the weights, gets a good part of that. Where a line above says
+# "no difference", this test cannot rank the two; then take the simpler one. Gradual unfreezing costs three trainings.
+# Howard and Ruder found that it helped with language models.
 #
-# And BatchNorm? To wake it up does not help the new task here; batches of 16 are small for its means and variances.
-# What it does to the old task is another matter: lesson 03b.
+# And BatchNorm? Waking it up does not help the new task here; batches of 16 are small for its means and variances. What
+# it does to the old task is another matter: lesson 03b.
 
 # %% [markdown] lang="es"
-# Con estos bocetos el ajuste fino compensa: la red aprendió de fotos, y toda ella junta gana varios puntos sobre la
+# Con estos bocetos el ajuste fino compensa: la red aprendió de fotos, y ajustarla entera gana varios puntos sobre la
 # cabeza entrenada. La última etapa sola, tres cuartas partes de los pesos, consigue buena parte de eso. Donde una línea
 # de arriba dice «ninguna diferencia», esta prueba no puede ordenar las dos opciones; entonces, tome la más sencilla. La
 # descongelación gradual cuesta tres entrenamientos. A Howard y Ruder les sirvió con modelos de lenguaje.
@@ -860,10 +859,10 @@ claim("hundred_times_destroys", -100 * found["hundred_times"].value)
 # *Accuracy after fine-tuning all of the network, over the rate: means (line) and single draws (pale). The dashed line
 # is the trained head alone.*
 #
-# At the advised rate all goes well. At ten times as much a draw may go well or badly: see how far the pale marks lie
-# apart. A hundred times destroys the network at once, and it ends far below the head that it started with. Early
-# stopping does not save it: already the first round is too much. So stay below the turn. Lower rates cost rounds;
-# higher ones may cost the network.
+# At the advised rate all goes well. At ten times that rate a draw may go well or badly: see how far the pale marks lie
+# apart. A rate a hundred times as high destroys the network at once, and it ends far below the head that it started
+# with. Early stopping does not save it: already the first round is too much. So stay below the rate at which the loss
+# begins to rise. Lower rates cost rounds; higher ones may cost the network.
 #
 # ### Rates by part
 #
@@ -876,13 +875,13 @@ claim("hundred_times_destroys", -100 * found["hundred_times"].value)
 # es la cabeza entrenada, sola.*
 #
 # Con la tasa aconsejada todo va bien. Con una diez veces mayor, un sorteo puede salir bien o mal: mire lo separadas que
-# están las marcas pálidas. Cien veces más destruye la red enseguida, y acaba muy por debajo de la cabeza de la que
-# partió. La parada temprana no la salva: ya la primera ronda es demasiado. Así que quédese por debajo del giro. Una
-# tasa más baja cuesta rondas; una más alta puede costar la red.
+# están las marcas pálidas. Una cien veces mayor destruye la red enseguida, y esta acaba muy por debajo de la cabeza de
+# la que partió. La parada temprana no la salva: ya la primera ronda es demasiado. Así que quédese por debajo de la tasa
+# con la que la pérdida empieza a subir. Una tasa más baja cuesta rondas; una más alta puede costar la red.
 #
 # ### Tasas por parte
 #
-# Las primeras capas guardan bordes y colores, que a la tarea nueva le sirven tal cual. Así que se puede hacer que
+# Las primeras capas guardan bordes y colores, que a la tarea nueva le sirven tal como están. Así que se puede hacer que
 # aprendan más despacio: son las [**tasas de aprendizaje
 # discriminativas**](../../docs/glosario.md#tasas-de-aprendizaje-discriminativas) (Howard y Ruder, 2018); aquí, cada
 # parte 2.6 veces más despacio que la siguiente.
@@ -1071,18 +1070,18 @@ check_two_rates(two_rates)
 #
 # The numbers above are those of a small network and of drawings. Deeper networks want lower rates. Usual are **1e-5 to
 # 1e-4 for the backbone, and ten times that for the head**. The next cell tries it with `efficientnet_lite0`: from the
-# trained head, 60 steps at one rate, BatchNorm asleep, the head ten times as fast. It runs where the backbone is that
-# network, as with `notebooks/params/photos.yaml`; with the small one it prints nothing. What came of it on photos is in
-# [docs/photos.md](../../docs/photos.md).
+# trained head, 60 steps at each of several rates, BatchNorm asleep, the head at ten times the rate. It runs where the
+# backbone is that network, as with `notebooks/params/photos.yaml`; with the small one it prints nothing. What came of
+# it on photos is in [docs/photos.md](../../docs/photos.md).
 
 # %% [markdown] lang="es"
 # ### ¿Y una red de verdad?
 #
 # Los números de arriba son los de una red pequeña y de unos dibujos. Las redes más profundas piden tasas más bajas. Lo
-# habitual es **de 1e-5 a 1e-4 para la red base y diez veces más para la cabeza**. La celda siguiente lo prueba con
-# `efficientnet_lite0`: desde la cabeza entrenada, 60 pasos con una tasa, BatchNorm dormida y la cabeza diez veces más
-# rápida. Se ejecuta si la red base es esa, como con `notebooks/params/photos.yaml`; con la pequeña no imprime nada. Lo
-# que ha dado con fotos está en [docs/fotos.md](../../docs/fotos.md).
+# habitual es **de 1e-5 a 1e-4 para la red base y una tasa diez veces mayor para la cabeza**. La celda siguiente lo
+# prueba con `efficientnet_lite0`: desde la cabeza entrenada, 60 pasos con cada una de varias tasas, BatchNorm dormida y
+# la cabeza con una tasa diez veces mayor. Se ejecuta si la red base es esa, como con `notebooks/params/photos.yaml`;
+# con la pequeña no imprime nada. Lo que ha dado con fotos está en [docs/fotos.md](../../docs/fotos.md).
 
 
 # %% framework="pytorch"
@@ -1138,18 +1137,20 @@ for rate in (1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 1e-2) if BACKBONE == "efficientnet_li
 # %% [markdown] lang="es" framework="pytorch"
 # ## 6. Un plan de la tasa
 #
-# `fit` baja la tasa cuando la validación se estanca. Muchos programas fijan de antemano todo el recorrido de la tasa:
-# un [**plan de la tasa**](../../docs/glosario.md#plan-de-la-tasa) (*schedule*). El más corriente baja siguiendo un
-# coseno. A menudo lo precede un [**calentamiento**](../../docs/glosario.md#calentamiento): la tasa sube en los primeros
-# pasos, mientras Adam aún sabe poco del tamaño de los gradientes. Un coseno solo **no** tiene calentamiento:
+# `fit` baja la tasa cuando la validación se estanca. Muchos programas, en cambio, fijan de antemano todo el recorrido
+# de la tasa: un [**plan de la tasa**](../../docs/glosario.md#plan-de-la-tasa) (*schedule*). El más corriente baja
+# siguiendo un coseno. A menudo lo precede un [**calentamiento**](../../docs/glosario.md#calentamiento): la tasa sube en
+# los primeros pasos, mientras Adam aún sabe poco del tamaño de los gradientes. Un coseno solo **no** tiene
+# calentamiento:
 
 # %% [markdown] lang="es" framework="tensorflow"
 # ## 6. Un plan de la tasa
 #
-# `fit` baja la tasa cuando la validación se estanca. Muchos programas fijan de antemano todo el recorrido de la tasa:
-# un [**plan de la tasa**](../../docs/glosario.md#plan-de-la-tasa) (*schedule*). El más corriente baja siguiendo un
-# coseno. A menudo lo precede un [**calentamiento**](../../docs/glosario.md#calentamiento): la tasa sube en los primeros
-# pasos, mientras Adam aún sabe poco del tamaño de los gradientes. Un coseno solo **no** tiene calentamiento:
+# `fit` baja la tasa cuando la validación se estanca. Muchos programas, en cambio, fijan de antemano todo el recorrido
+# de la tasa: un [**plan de la tasa**](../../docs/glosario.md#plan-de-la-tasa) (*schedule*). El más corriente baja
+# siguiendo un coseno. A menudo lo precede un [**calentamiento**](../../docs/glosario.md#calentamiento): la tasa sube en
+# los primeros pasos, mientras Adam aún sabe poco del tamaño de los gradientes. Un coseno solo **no** tiene
+# calentamiento:
 
 
 # %% framework="pytorch"
@@ -1190,8 +1191,8 @@ print(f"{words['first_step']}: {percent(cosine[0])}")
 
 # %% [markdown] lang="en" framework="pytorch"
 # **Your turn (3).** Write the schedule with a warm-up: over `warmup` steps the rate climbs in a straight line from a
-# tenth, and then falls along a cosine to zero at `total`. PyTorch has the pieces in `optim.lr_scheduler`: `LinearLR`,
-# `CosineAnnealingLR`, and `SequentialLR`, which joins them.
+# tenth of its highest value, and then falls along a cosine to zero at `total`. PyTorch has the pieces in
+# `optim.lr_scheduler`: `LinearLR`, `CosineAnnealingLR`, and `SequentialLR`, which joins them.
 
 # %% [markdown] lang="en" framework="tensorflow"
 # **Your turn (3).** Write the schedule with a warm-up: over `warmup` steps the rate climbs in a straight line from zero
@@ -1200,8 +1201,8 @@ print(f"{words['first_step']}: {percent(cosine[0])}")
 
 # %% [markdown] lang="es" framework="pytorch"
 # **Le toca a usted (3).** Escriba el plan con calentamiento: durante `warmup` pasos la tasa sube en línea recta desde
-# una décima parte y luego baja siguiendo un coseno hasta cero en `total`. PyTorch tiene las piezas en
-# `optim.lr_scheduler`: `LinearLR`, `CosineAnnealingLR` y `SequentialLR`, que las une.
+# la décima parte de su valor más alto y luego baja siguiendo un coseno hasta cero en `total`. PyTorch tiene las piezas
+# en `optim.lr_scheduler`: `LinearLR`, `CosineAnnealingLR` y `SequentialLR`, que las une.
 
 # %% [markdown] lang="es" framework="tensorflow"
 # **Le toca a usted (3).** Escriba el plan con calentamiento: durante `warmup` pasos la tasa sube en línea recta de cero
@@ -1294,7 +1295,7 @@ def warm_up_cosine(rate, warmup, total):
 check_schedule(warm_up_cosine)
 
 # %% [markdown] lang="en"
-# What warm-up and decay are worth, each by itself, lesson 11 measures.
+# What warm-up and decay are worth, each by itself, lesson 11b measures.
 #
 # ## 7. The whole of it on one page
 #
@@ -1303,7 +1304,7 @@ check_schedule(warm_up_cosine)
 # class. As in lesson 01 it gets the lesson's backbone in a file here, so that nothing is downloaded.
 
 # %% [markdown] lang="es"
-# Lo que aportan el calentamiento y la bajada, cada uno por separado, lo mide la lección 11.
+# Lo que aportan el calentamiento y la bajada, cada uno por separado, lo mide la lección 11b.
 #
 # ## 7. Todo en una página
 #
@@ -1456,7 +1457,7 @@ claim("script_agrees", 100 * abs(from_script - right["all"][0].mean()))
 #
 # - Decir qué se mueve en un paso: los pesos y las estadísticas de BatchNorm, cada cosa con su interruptor, y
 #   comprobarlo.
-# - Encontrar una tasa con una prueba de rango, seguir su consejo y ver qué hace otra mucho más alta.
+# - Encontrar una tasa con una prueba de rango, seguir su consejo y ver qué pasa con otra mucho más alta.
 # - Dejar que aprenda una parte de la red, o toda, a partir de una cabeza entrenada, y comparar con intervalos.
 # - Dar a cada parte su propia tasa: en PyTorch, con grupos de parámetros; en Keras, con un factor o con dos
 #   optimizadores.

@@ -244,7 +244,7 @@ print(f"{words['old_before']}: {old_before}")
 # ## 2. What is forgotten?
 #
 # Now the network learns the new task. For each of `DRAWS` draws a new head is trained on features of the frozen body.
-# From there all of the network learns, until validation stops.
+# From there all of the network learns, until the loss on validation pictures stops falling.
 #
 # What then of the old task? We put the **old head**, which has not changed, on the new body. If it no longer
 # understands the features, the network has forgotten: [**catastrophic
@@ -256,7 +256,7 @@ print(f"{words['old_before']}: {old_before}")
 # ## 2. ¿Qué se olvida?
 #
 # Ahora la red aprende la tarea nueva. Para cada uno de `DRAWS` sorteos se entrena una cabeza nueva con características
-# del cuerpo congelado. A partir de ahí aprende toda la red, hasta que la validación se detiene.
+# del cuerpo congelado. A partir de ahí aprende toda la red, hasta que la pérdida de validación deja de bajar.
 #
 # ¿Y la tarea antigua? Ponemos la **cabeza antigua**, que no ha cambiado, sobre el cuerpo nuevo. Si ya no entiende las
 # características, la red ha olvidado: es el [**olvido catastrófico**](../../docs/glosario.md#olvido-catastrófico)
@@ -365,18 +365,18 @@ claim("awake_forgets_more", -100 * difference("plain", "awake", old_right).value
 #
 # Fine-tuning gains on the new task and loses on the old one, though nothing of the old head has changed. With BatchNorm
 # awake the network forgets nearly everything: its statistics now describe sketches, and the old head still waits for
-# photos. On the new task that gains nothing that this test can see. So where the old task matters, BatchNorm sleeps.
-# (Where only new pictures matter, new statistics may help. To estimate them anew is a known way of adapting a network
-# to another domain.)
+# the features of the old pictures. On the new task that gains nothing that this test can see. So where the old task
+# matters, BatchNorm sleeps. (Where only new pictures matter, new statistics may help. To estimate them anew is a known
+# way of adapting a network to another domain.)
 
 # %% [markdown] lang="es"
 # *Exactitud en las dos tareas, media de los sorteos.*
 #
 # El ajuste fino gana en la tarea nueva y pierde en la antigua, aunque nada de la cabeza antigua ha cambiado. Con
 # BatchNorm despierta, la red lo olvida casi todo: sus estadísticas describen ahora bocetos, y la cabeza antigua sigue
-# esperando fotos. En la tarea nueva eso no aporta nada que esta prueba pueda ver. Así que, si la tarea antigua importa,
-# BatchNorm duerme. (Si solo importan las imágenes nuevas, unas estadísticas nuevas pueden ayudar. Estimarlas de nuevo
-# es una manera conocida de adaptar una red a otro dominio).
+# esperando las características de las imágenes antiguas. En la tarea nueva eso no aporta nada que esta prueba pueda
+# ver. Así que, si la tarea antigua importa, BatchNorm duerme. (Si solo importan las imágenes nuevas, unas estadísticas
+# nuevas pueden ayudar. Estimarlas de nuevo es una manera conocida de adaptar una red a otro dominio).
 
 # %% [markdown] lang="en"
 # ## 3. Four ways to keep more
@@ -499,27 +499,31 @@ check_penalty(l2_sp)
 
 # %% [markdown] lang="en" framework="pytorch"
 # With Adam there is a catch. Adam divides each gradient by its usual size, and that of the penalty with it. So the pull
-# would depend on the loss. AdamW has the answer for weight decay: it pulls by itself, *after* the step. We do the same:
-# after each step every weight of the body goes back by a share of its way, the rate times `STRENGTH`. PyTorch lets us
-# hang a function on the optimizer that it calls after each step.
+# of the spring would depend on the loss. AdamW has the answer for [weight decay](../../docs/glossary.md#weight-decay):
+# it pulls by itself, *after* the step. We do the same: after each step every weight of the body goes back towards its
+# start by a share of its way: the rate times `STRENGTH`. PyTorch lets us hang a function on the optimizer that it calls
+# after each step.
 
 # %% [markdown] lang="en" framework="tensorflow"
 # With Adam there is a catch. Adam divides each gradient by its usual size, and that of the penalty with it. So the pull
-# would depend on the loss. AdamW has the answer for weight decay: it pulls by itself, apart from the gradient. We do
-# the same: after its step every weight of the body goes back by a share of its way, the rate times `STRENGTH`. As in
-# 03a, we write that into `update_step`, which Keras calls once for each variable.
+# of the spring would depend on the loss. AdamW has the answer for [weight decay](../../docs/glossary.md#weight-decay):
+# it pulls by itself, apart from the gradient. We do the same: after its step every weight of the body goes back towards
+# its start by a share of its way: the rate times `STRENGTH`. As in 03a, we write that into `update_step`, which Keras
+# calls once for each variable.
 
 # %% [markdown] lang="es" framework="pytorch"
 # Con Adam hay un inconveniente. Adam divide cada gradiente entre su tamaño habitual, y con él el de la penalización.
-# Así, la fuerza dependería de la pérdida. AdamW tiene la respuesta para el decaimiento de los pesos: tira de ellos por
-# separado, *después* del paso. Hacemos lo mismo: tras cada paso, cada peso del cuerpo retrocede una parte de su camino,
-# la tasa por `STRENGTH`. PyTorch permite colgar del optimizador una función que se ejecuta después de cada paso.
+# Así, el tirón del resorte dependería de la pérdida. AdamW tiene la respuesta para el [decaimiento de
+# pesos](../../docs/glosario.md#decaimiento-de-pesos): tira de ellos por separado, *después* del paso. Hacemos lo mismo:
+# tras cada paso, cada peso del cuerpo retrocede hacia su inicio una parte de su camino: la tasa por `STRENGTH`. PyTorch
+# permite colgar del optimizador una función que se ejecuta después de cada paso.
 
 # %% [markdown] lang="es" framework="tensorflow"
 # Con Adam hay un inconveniente. Adam divide cada gradiente entre su tamaño habitual, y con él el de la penalización.
-# Así, la fuerza dependería de la pérdida. AdamW tiene la respuesta para el decaimiento de los pesos: tira de ellos por
-# separado, aparte del gradiente. Hacemos lo mismo: tras su paso, cada peso del cuerpo retrocede una parte de su camino,
-# la tasa por `STRENGTH`. Como en 03a, lo escribimos en `update_step`, que Keras llama una vez por variable.
+# Así, el tirón del resorte dependería de la pérdida. AdamW tiene la respuesta para el [decaimiento de
+# pesos](../../docs/glosario.md#decaimiento-de-pesos): tira de ellos por separado, aparte del gradiente. Hacemos lo
+# mismo: tras su paso, cada peso del cuerpo retrocede hacia su inicio una parte de su camino: la tasa por `STRENGTH`.
+# Como en 03a, lo escribimos en `update_step`, que Keras llama una vez por variable.
 
 # %% framework="pytorch"
 STRENGTH = 100
@@ -568,7 +572,7 @@ def train_pulled(head, pictures):
 # El repaso necesita una cabeza que conozca las dos tareas: sus primeras salidas son las clases antiguas; las últimas,
 # las nuevas.
 #
-# **Le toca a usted (2).** Una dos cabezas sin que se pierda nada de lo que saben.
+# **Le toca a usted (2).** Junte dos cabezas sin que se pierda nada de lo que saben.
 
 
 # %% framework="pytorch" tags=["folded"]
@@ -698,14 +702,14 @@ plots.tidy(ax)
 # *What is gained (up) against what is kept (right). Large marks are means, pale ones single draws. The best place is
 # the upper right corner; the dotted line is the old task before anything was learnt.*
 #
-# What does each cost on the new task, and what does it keep of the old one, against plain fine-tuning?
+# What does each way cost on the new task, and what does it keep of the old one, against plain fine-tuning?
 
 # %% [markdown] lang="es"
-# *Lo que se gana (arriba) frente a lo que se conserva (a la derecha). Las marcas grandes son medias; las pálidas,
-# sorteos. El mejor sitio es la esquina superior derecha; la línea de puntos es la tarea antigua antes de aprender
-# nada.*
+# *Lo que se gana (hacia arriba) frente a lo que se conserva (hacia la derecha). Las marcas grandes son medias; las
+# pálidas, sorteos. El mejor sitio es la esquina superior derecha; la línea de puntos es la tarea antigua antes de
+# aprender nada.*
 #
-# ¿Qué cuesta cada una en la tarea nueva, y qué conserva de la antigua, frente al ajuste fino corriente?
+# ¿Qué cuesta cada manera en la tarea nueva, y qué conserva de la antigua, frente al ajuste fino corriente?
 
 # %%
 for way in ("low", "l2_sp", "replay"):
@@ -718,19 +722,19 @@ claim("replay_keeps_more", 100 * difference("plain", "replay", old_right).value)
 claim("replay_costs_little", 100 * difference("plain", "replay", new_right).value)
 
 # %% [markdown] lang="en"
-# **Replay** keeps the most. It is the only one of them that sees what the old task is; but it needs old pictures, and
-# one may not always have them or be allowed to use them. **L2-SP** and a **low rate** need none. They hold all weights
-# near their start, useful moves too: a stronger pull keeps more and learns less. At the advised rate plain fine-tuning
-# has not much to lose, so this test hardly sees what they save. Where the lines above say "no difference", three draws
-# and these test pictures cannot rank the ways, so we do not.
+# **Replay** keeps the most, among those that let the body learn. It is the only one that sees what the old task is; but
+# it needs old pictures, and one may not always have them or be allowed to use them. **L2-SP** and a **low rate** need
+# none. They hold all weights near their start, useful moves too: a stronger pull keeps more and learns less. At the
+# advised rate plain fine-tuning has not much to lose, so this test hardly sees what they save. Where the lines above
+# say "no difference", three draws and these test pictures cannot rank the ways, so we do not.
 
 # %% [markdown] lang="es"
-# El **repaso** es lo que más conserva. Es el único que ve cuál es la tarea antigua; pero necesita imágenes antiguas, y
-# no siempre se tienen ni se pueden usar. **L2-SP** y una **tasa baja** no necesitan ninguna. Sujetan todos los pesos
-# cerca de donde empezaron, también cuando moverse sería útil: un resorte más fuerte conserva más y aprende menos. Con
-# la tasa aconsejada, el ajuste fino corriente no tiene mucho que perder, así que esta prueba apenas ve lo que ahorran.
-# Donde las líneas de arriba dicen «ninguna diferencia», tres sorteos y estas imágenes de prueba no permiten ordenar las
-# opciones, así que no lo hacemos.
+# El **repaso** es lo que más conserva, entre lo que deja aprender al cuerpo. Es lo único que ve cuál es la tarea
+# antigua; pero necesita imágenes antiguas, y no siempre se tienen ni se pueden usar. **L2-SP** y una **tasa baja** no
+# necesitan ninguna. Sujetan todos los pesos cerca de donde empezaron, también cuando moverse sería útil: un resorte más
+# fuerte conserva más y aprende menos. Con la tasa aconsejada, el ajuste fino corriente no tiene mucho que perder, así
+# que esta prueba apenas ve lo que ahorran. Donde las líneas de arriba dicen «ninguna diferencia», tres sorteos y estas
+# imágenes de prueba no permiten ordenar las opciones, así que no lo hacemos.
 
 # %% [markdown] lang="en"
 # ## 4. Which way when? The decision matrix
@@ -740,7 +744,7 @@ claim("replay_costs_little", 100 * difference("plain", "replay", new_right).valu
 #
 # | | near | far |
 # | --- | --- | --- |
-# | few images | frozen, late features | frozen, early features |
+# | few images | late features, frozen | early features, frozen |
 # | many images | fine-tune | fine-tune, or train from scratch |
 #
 # "Few" are often said to be below a thousand, "many" above some thousands. Let us measure, with `FEW` and `MANY` images
@@ -760,14 +764,14 @@ claim("replay_costs_little", 100 * difference("plain", "replay", new_right).valu
 #
 # | | cerca | lejos |
 # | --- | --- | --- |
-# | pocas imágenes | congelada, características tardías | congelada, características tempranas |
+# | pocas imágenes | características tardías, congeladas | características tempranas, congeladas |
 # | muchas imágenes | ajuste fino | ajuste fino, o entrenar desde cero |
 #
-# «Pocas» suele querer decir menos de mil; «muchas», más de unos miles. Midámoslo con `FEW` y `MANY` imágenes y tres
-# tareas de dos clases:
+# Por «pocas» se suele entender menos de mil; por «muchas», más de varios miles. Midámoslo con `FEW` y `MANY` imágenes y
+# tres tareas de dos clases:
 #
 # - **cerca**: gato o perro en dibujos que imitan fotos;
-# - **lejos, texturas**: ruido de colores, un poco corrido hacia abajo o hacia un lado; ningún objeto;
+# - **lejos, texturas**: ruido de colores, difuminado un poco hacia abajo o hacia un lado; ningún objeto;
 # - **lejos, barajadas**: los mismos gatos y perros, pero los píxeles de todas las imágenes han cambiado de sitio de la
 #   misma manera.
 #
@@ -1093,16 +1097,17 @@ claim("far_many_no_scratch", gain("textures", MANY, "scratch", "early").value)
 # Where does the textbook hold?
 #
 # - **Near, few.** Frozen late features are among the best, and the cheapest. Fine-tuning, from a trained head and until
-#   validation stops, is not behind them.
-# - **Near, many.** Fine-tuning is ahead of frozen features, as the table says.
-# - **Far, few.** It depends on what "far" means. For textures early features are nearly always right after `FEW`
+#   the validation loss stops falling, is not behind them.
+# - **Near, many.** Fine-tuning is ahead of frozen features, as the table says. Training from scratch may come close to
+#   it.
+# - **Far, few.** It depends on what "far" means. For textures early features are nearly always right with only `FEW`
 #   images. For shuffled pixels, nothing is much better than guessing.
 # - **Far, many.** Training from scratch does as well as fine-tuning, as the table says. But for textures early features
 #   do it too, at a small part of the cost.
 #
-# So the table is a first guess. It asks how far a task is, and not in what way. And with few images the draw matters:
-# look how long some of the bars are. All this was measured on drawings of two classes, where a thousand images are
-# many. With real photos and many classes, "many" begins at thousands.
+# So the table is a first guess. It asks how far away a task is, and not in which direction. And with few images the
+# draw matters: look how long some of the bars are. All this was measured on drawings of two classes, where a thousand
+# images are many. With real photos and many classes, "many" begins at thousands.
 #
 # ### Negative transfer
 #
@@ -1114,14 +1119,15 @@ claim("far_many_no_scratch", gain("textures", MANY, "scratch", "early").value)
 # ¿Dónde se cumple lo que dicen los libros?
 #
 # - **Cerca, pocas.** Las características tardías congeladas están entre lo mejor, y son lo más barato. El ajuste fino,
-#   a partir de una cabeza entrenada y hasta que la validación se detiene, no queda por detrás.
-# - **Cerca, muchas.** El ajuste fino supera a las características congeladas, como dice la tabla.
+#   a partir de una cabeza entrenada y hasta que la pérdida de validación deja de bajar, no queda por detrás.
+# - **Cerca, muchas.** El ajuste fino supera a las características congeladas, como dice la tabla. Entrenar desde cero
+#   puede acercársele.
 # - **Lejos, pocas.** Depende de qué quiera decir «lejos». Con las texturas, las características tempranas aciertan casi
-#   siempre después de `FEW` imágenes. Con los píxeles barajados, nada es mucho mejor que el azar.
+#   siempre con solo `FEW` imágenes. Con los píxeles barajados, nada es mucho mejor que el azar.
 # - **Lejos, muchas.** Entrenar desde cero da tan buen resultado como el ajuste fino, como dice la tabla. Pero con las
 #   texturas también lo dan las características tempranas, por una pequeña parte del coste.
 #
-# Así que la tabla es una primera suposición. Pregunta a qué distancia está una tarea, no en qué dirección. Y con pocas
+# Así que la tabla es una primera orientación. Pregunta a qué distancia está una tarea, no en qué dirección. Y con pocas
 # imágenes el sorteo importa: mire lo largas que son algunas barras. Todo esto se ha medido con dibujos de dos clases,
 # donde mil imágenes son muchas. Con fotos reales y muchas clases, «muchas» empieza en varios miles.
 #
@@ -1140,27 +1146,27 @@ claim("frozen_features_do_harm", gain("shuffled", MANY, "late", "scratch").low)
 
 # %% [markdown] lang="en"
 # Frozen features do harm here: training from scratch is far ahead of them. A pretrained *start* is another matter.
-# Where its weights may learn until validation stops, this test sees no clear harm, or little. Such comparisons are
-# easily spoilt: stopped after 60 steps, this one showed a pretrained start nine points behind, and after 300 steps the
-# sign had changed. So train both to their end before you speak of negative transfer.
+# Where its weights may learn until the validation loss stops falling, this test sees no clear harm, or little. Such
+# comparisons are easily spoilt: stopped after 60 steps, this one showed a pretrained start nine points behind, and
+# after 300 steps the sign had changed. So train both to their end before you speak of negative transfer.
 #
 # ## 5. Replay on one page
 #
-# A script for your own two tasks: `python replay.py FOLDER RATE`. In `FOLDER` it expects `old` and `new`, each with
+# A script for two tasks of your own: `python replay.py FOLDER RATE`. In `FOLDER` it expects `old` and `new`, each with
 # `train` and `test`, and in these one sub-folder a class. Here it also gets the lesson's backbone in a file. It trains
 # the joined head on the frozen body, then all of it, on both tasks at once.
 
 # %% [markdown] lang="es"
 # Las características congeladas perjudican aquí: entrenar desde cero las supera con mucho. Un *punto de partida*
-# preentrenado es otra cosa. Si sus pesos pueden aprender hasta que la validación se detiene, esta prueba no ve un daño
-# claro, o ve poco. Estas comparaciones se estropean con facilidad: detenida a los 60 pasos, esta mostraba el punto de
-# partida preentrenado nueve puntos por detrás, y a los 300 el signo había cambiado. Así que entrene ambos hasta el
-# final antes de hablar de transferencia negativa.
+# preentrenado es otra cosa. Si sus pesos pueden aprender hasta que la pérdida de validación deja de bajar, esta prueba
+# no ve un daño claro, o ve poco. Estas comparaciones se estropean con facilidad: detenida a los 60 pasos, esta dejaba
+# al punto de partida preentrenado nueve puntos por detrás, y a los 300 el signo había cambiado. Así que entrene ambos
+# hasta el final antes de hablar de transferencia negativa.
 #
 # ## 5. El repaso en una página
 #
-# Un programa para sus propias dos tareas: `python replay.py CARPETA TASA`. En `CARPETA` espera `old` y `new`, cada una
-# con `train` y `test`, y en estas una subcarpeta por clase. Aquí recibe además la red base de la lección en un archivo.
+# Un programa para dos tareas suyas: `python replay.py CARPETA TASA`. En `CARPETA` espera `old` y `new`, cada una con
+# `train` y `test`, y en estas una subcarpeta por clase. Aquí recibe además la red base de la lección en un archivo.
 # Entrena la cabeza unida sobre el cuerpo congelado y después todo, con las dos tareas a la vez.
 
 # %% framework="pytorch"
@@ -1306,10 +1312,10 @@ claim("script_agrees", 100 * abs(from_script - np.mean(new_right["replay"][0])))
 # - Measure an old task and a new one after each training, with one body and two heads.
 # - Keep more of the old one: freeze, a low rate, L2-SP, replay with a joined head; and say what each costs.
 # - Read the decision matrix as a first guess: try the trained head, then fine-tuning, and look at the interval.
-# - Find negative transfer: train from scratch too, until validation stops.
+# - Find negative transfer: train from scratch too, until the validation loss stops falling.
 #
 # From the toolbox the lesson used `load_network`, `mini_resnet_narrow`, `replace_head`, `freeze`, `predict` and `fit`;
-# it added none.
+# it added no function.
 #
 # ## Check yourself
 
@@ -1319,12 +1325,12 @@ claim("script_agrees", 100 * abs(from_script - np.mean(new_right["replay"][0])))
 # - Medir una tarea antigua y otra nueva después de cada entrenamiento, con un cuerpo y dos cabezas.
 # - Conservar más de la antigua: congelar, una tasa baja, L2-SP, repaso con una cabeza unida; y decir qué cuesta cada
 #   cosa.
-# - Leer la matriz de decisión como una primera suposición: pruebe la cabeza entrenada, después el ajuste fino, y mire
+# - Leer la matriz de decisión como una primera orientación: pruebe la cabeza entrenada, después el ajuste fino, y mire
 #   el intervalo.
-# - Encontrar la transferencia negativa: entrene también desde cero, hasta que la validación se detenga.
+# - Encontrar la transferencia negativa: entrene también desde cero, hasta que la pérdida de validación deje de bajar.
 #
 # De la caja de herramientas, la lección ha usado `load_network`, `mini_resnet_narrow`, `replace_head`, `freeze`,
-# `predict` y `fit`; no ha añadido ninguna.
+# `predict` y `fit`; no ha añadido ninguna función.
 #
 # ## Compruebe lo aprendido
 
