@@ -501,29 +501,29 @@ check_penalty(l2_sp)
 # With Adam there is a catch. Adam divides each gradient by its usual size, and that of the penalty with it. So the pull
 # of the spring would depend on the loss. AdamW has the answer for [weight decay](../../docs/glossary.md#weight-decay):
 # it pulls by itself, *after* the step. We do the same: after each step every weight of the body goes back towards its
-# start by a share of its way: the rate times `STRENGTH`. PyTorch lets us hang a function on the optimizer that it calls
-# after each step.
+# start by a share of its way, namely the rate times `STRENGTH`. PyTorch lets us hang a function on the optimizer that
+# it calls after each step.
 
 # %% [markdown] lang="en" framework="tensorflow"
 # With Adam there is a catch. Adam divides each gradient by its usual size, and that of the penalty with it. So the pull
 # of the spring would depend on the loss. AdamW has the answer for [weight decay](../../docs/glossary.md#weight-decay):
 # it pulls by itself, apart from the gradient. We do the same: after its step every weight of the body goes back towards
-# its start by a share of its way: the rate times `STRENGTH`. As in 03a, we write that into `update_step`, which Keras
-# calls once for each variable.
+# its start by a share of its way, namely the rate times `STRENGTH`. As in 03a, we write that into `update_step`, which
+# Keras calls once for each variable.
 
 # %% [markdown] lang="es" framework="pytorch"
 # Con Adam hay un inconveniente. Adam divide cada gradiente entre su tamaño habitual, y con él el de la penalización.
 # Así, el tirón del resorte dependería de la pérdida. AdamW tiene la respuesta para el [decaimiento de
 # pesos](../../docs/glosario.md#decaimiento-de-pesos): tira de ellos por separado, *después* del paso. Hacemos lo mismo:
-# tras cada paso, cada peso del cuerpo retrocede hacia su inicio una parte de su camino: la tasa por `STRENGTH`. PyTorch
-# permite colgar del optimizador una función que se ejecuta después de cada paso.
+# tras cada paso, cada peso del cuerpo retrocede hacia su inicio una parte de su camino, que es la tasa por `STRENGTH`.
+# PyTorch permite colgar del optimizador una función que se ejecuta después de cada paso.
 
 # %% [markdown] lang="es" framework="tensorflow"
 # Con Adam hay un inconveniente. Adam divide cada gradiente entre su tamaño habitual, y con él el de la penalización.
 # Así, el tirón del resorte dependería de la pérdida. AdamW tiene la respuesta para el [decaimiento de
 # pesos](../../docs/glosario.md#decaimiento-de-pesos): tira de ellos por separado, aparte del gradiente. Hacemos lo
-# mismo: tras su paso, cada peso del cuerpo retrocede hacia su inicio una parte de su camino: la tasa por `STRENGTH`.
-# Como en 03a, lo escribimos en `update_step`, que Keras llama una vez por variable.
+# mismo: tras su paso, cada peso del cuerpo retrocede hacia su inicio una parte de su camino, que es la tasa por
+# `STRENGTH`. Como en 03a, lo escribimos en `update_step`, que Keras llama una vez por variable.
 
 # %% framework="pytorch"
 STRENGTH = 100
@@ -1098,8 +1098,7 @@ claim("far_many_no_scratch", gain("textures", MANY, "scratch", "early").value)
 #
 # - **Near, few.** Frozen late features are among the best, and the cheapest. Fine-tuning, from a trained head and until
 #   the validation loss stops falling, is not behind them.
-# - **Near, many.** Fine-tuning is ahead of frozen features, as the table says. Training from scratch may come close to
-#   it.
+# - **Near, many.** Fine-tuning is ahead of frozen features, as the table says.
 # - **Far, few.** It depends on what "far" means. For textures early features are nearly always right with only `FEW`
 #   images. For shuffled pixels, nothing is much better than guessing.
 # - **Far, many.** Training from scratch does as well as fine-tuning, as the table says. But for textures early features
@@ -1120,8 +1119,7 @@ claim("far_many_no_scratch", gain("textures", MANY, "scratch", "early").value)
 #
 # - **Cerca, pocas.** Las características tardías congeladas están entre lo mejor, y son lo más barato. El ajuste fino,
 #   a partir de una cabeza entrenada y hasta que la pérdida de validación deja de bajar, no queda por detrás.
-# - **Cerca, muchas.** El ajuste fino supera a las características congeladas, como dice la tabla. Entrenar desde cero
-#   puede acercársele.
+# - **Cerca, muchas.** El ajuste fino supera a las características congeladas, como dice la tabla.
 # - **Lejos, pocas.** Depende de qué quiera decir «lejos». Con las texturas, las características tempranas aciertan casi
 #   siempre con solo `FEW` imágenes. Con los píxeles barajados, nada es mucho mejor que el azar.
 # - **Lejos, muchas.** Entrenar desde cero da tan buen resultado como el ajuste fino, como dice la tabla. Pero con las
