@@ -316,11 +316,11 @@ print(f"{100 * difference.value:+.1f} ({100 * difference.low:+.1f} – {100 * di
 # logits of two models and the labels, how many images does only the first get right, and how many only the second?
 
 # %% [markdown] lang="es"
-# **¿Qué se puede decir?** La raya habitual es p = 0.05. Si p queda por encima, esta prueba no ve ninguna diferencia:
-# «mejor, con p = 0.07» no es una mejora. El intervalo y el valor p salen de fórmulas distintas, y cerca de la raya
-# pueden no coincidir. Con 1 imagen frente a 7, de 300, el intervalo de la diferencia queda justo por encima de cero, y
-# p es 0.07. Haga caso entonces a la prueba exacta, que es la más prudente. Y no reúna imágenes hasta que p caiga por
-# debajo de la raya; decida antes cuántas.
+# **¿Qué se puede decir?** El límite habitual es p = 0.05. Si p queda por encima, esta prueba no ve ninguna
+# diferencia: «mejor, con p = 0.07» no es una mejora. El intervalo y el valor p salen de fórmulas distintas, y cerca
+# del límite pueden no coincidir. Con 1 imagen frente a 7, de 300, el intervalo de la diferencia queda justo por
+# encima de cero, y p es 0.07. Haga caso entonces a la prueba exacta, que es la más prudente. Y no reúna imágenes
+# hasta que p caiga por debajo del límite; decida antes cuántas.
 #
 # **Le toca a usted (1).** En su trabajo tendrá logits, no aciertos y fallos. Cuente con {Framework}: a partir de los
 # logits de dos modelos y de las etiquetas, ¿cuántas imágenes acierta solo el primero y cuántas solo el segundo?
@@ -465,9 +465,9 @@ print(f"{words['paired']} {percent(paired, 0)}, {words['unpaired']} {percent(unp
 claim("pairing_finds_more", 100 * (paired - unpaired))
 
 # %% [markdown] lang="en"
-# *In how many of the 400 test sets the difference is found (p below 0.05), by McNemar's test and by a test that takes
-# the two rows of answers for different images. The last number: how often McNemar's test raises a false alarm where
-# both models are equally good.*
+# *In how many of the 400 test sets the difference is found (p below 0.05), by McNemar's test and by a test that
+# treats the two rows of answers as if they were for different images. The last number: how often McNemar's test
+# raises a false alarm where both models are equally good.*
 #
 # ## 2. Learning curves
 #
@@ -479,14 +479,14 @@ claim("pairing_finds_more", 100 * (paired - unpaired))
 
 # %% [markdown] lang="es"
 # *En cuántos de los 400 conjuntos de prueba se encuentra la diferencia (p menor que 0.05): con la prueba de McNemar y
-# con una prueba que toma las dos filas de respuestas por imágenes distintas. El último número: con qué frecuencia la
-# prueba de McNemar da una falsa alarma cuando los dos modelos son igual de buenos.*
+# con una prueba que trata las dos filas de respuestas como si fueran de imágenes distintas. El último número: con qué
+# frecuencia la prueba de McNemar da una falsa alarma cuando los dos modelos son igual de buenos.*
 #
 # ## 2. Curvas de aprendizaje
 #
 # También un solo entrenamiento se puede juzgar, por sus [curvas de
-# aprendizaje](../../docs/glosario.md#curva-de-aprendizaje): pérdida y exactitud después de cada ronda, con las imágenes
-# de las que se aprende y con otras. Aquí hay tres, A, B y C. Uno ha aprendido demasiado poco
+# aprendizaje](../../docs/glosario.md#curva-de-aprendizaje): pérdida y exactitud después de cada ronda, con las
+# imágenes de las que se aprende y con otras. Aquí hay tres entrenamientos: A, B y C. Uno ha aprendido demasiado poco
 # ([**subajuste**](../../docs/glosario.md#subajuste)), otro se ha aprendido sus imágenes de memoria
 # ([**sobreajuste**](../../docs/glosario.md#sobreajuste)) y otro está como debe. Las imágenes de validación aquí solo
 # miran.
@@ -629,10 +629,11 @@ ax = plots.plot_accuracy_over_labels(counts, curves, chance=1 / num_classes, lan
 #   scratch has all but stopped improving;
 # - the same draws, `SCRATCH_DRAWS` of them, and steps and seconds beside the accuracy.
 #
-# Why not patience, as in section 1? We tried it. Of 25 labels a class it holds out ten images, and by ten images the
-# lowest loss is a matter of luck: scratch came to 74.4 % (36.4 to 93.7), far below where its own curve ended. A rule
-# that costs one side more than the other is no fair rule. To see the way there, we note the accuracy on the validation
-# images after each round. It decides nothing. How large will the lead be, after 60 steps and at the end? Guess first.
+# Why not patience, as in section 1? We tried it. Of 25 labels a class that rule holds out ten images, and by ten
+# images the lowest loss is a matter of luck: scratch came to 74.4 % (36.4 to 93.7), far below where its own curve
+# ended. A rule that costs one side more than the other is no fair rule. To see the way there, we note the accuracy on
+# the validation images after each round. It decides nothing. How large will the lead be, after 60 steps and at the
+# end? Guess first.
 
 # %% [markdown] lang="es"
 # *Exactitud de la red congelada con las imágenes de las que aprendió y con las de prueba, según el número de etiquetas.
@@ -645,19 +646,19 @@ ax = plots.plot_accuracy_over_labels(counts, curves, chance=1 / num_classes, lan
 #
 # ¿Cuánto vale la red preentrenada? Compárela con la misma arquitectura **desde cero**, con pesos al azar. Es fácil
 # hacerlo mal, y siempre en el mismo sentido: desde cero hacen falta muchos más pasos, y quien para pronto mide su
-# propia impaciencia. Una versión anterior de esta misma lección le dio 64 pasos y obtuvo un 69.7 %; la misma red, con
-# más entrenamiento, llegó al 89.3 %. Acordemos, pues, unas reglas:
+# propia impaciencia. Una versión anterior de esta misma lección dio 64 pasos a la red desde cero y obtuvo un 69.7 %;
+# la misma red, con más entrenamiento, llegó al 89.3 %. Acordemos, pues, unas reglas:
 #
 # - las mismas `LABELS` etiquetas por clase, y ninguna otra que elija una ronda;
-# - el mismo final: `LONG_ROUNDS` rondas de 20 pasos, con una tasa que baja hasta cero como un coseno, y tantas que
-#   desde cero apenas se gane ya nada con más;
-# - los mismos sorteos, `SCRATCH_DRAWS`, y los pasos y los segundos junto a la exactitud.
+# - el mismo final: `LONG_ROUNDS` rondas de 20 pasos, con una tasa que baja hasta cero como un coseno, tantas que el
+#   entrenamiento desde cero casi deje de mejorar;
+# - los mismos `SCRATCH_DRAWS` sorteos, y los pasos y los segundos junto a la exactitud.
 #
-# ¿Por qué no la paciencia, como en la sección 1? Lo probamos. De 25 etiquetas por clase aparta diez imágenes, y con
-# diez imágenes la pérdida más baja es cuestión de suerte: desde cero se llegó al 74.4 % (de 36.4 a 93.7), muy por
-# debajo de donde acababa su propia curva. Una regla que perjudica más a un lado no es justa. Para ver el camino,
-# anotamos la exactitud con las imágenes de validación después de cada ronda. No decide nada. ¿Cuánta ventaja habrá tras
-# 60 pasos, y cuánta al final? Haga antes su apuesta.
+# ¿Por qué no la paciencia, como en la sección 1? Lo probamos. Con 25 etiquetas por clase, esa regla aparta diez
+# imágenes, y con diez imágenes la pérdida más baja es cuestión de suerte: desde cero se llegó al 74.4 % (de 36.4 a
+# 93.7), muy por debajo de donde acababa su propia curva. Una regla que perjudica más a un lado no es justa. Para ver
+# el camino, anotamos la exactitud con las imágenes de validación después de cada ronda. No decide nada. ¿Cuánta
+# ventaja habrá tras 60 pasos, y cuánta al final? Haga antes su apuesta.
 
 
 # %% framework="pytorch"
@@ -815,12 +816,12 @@ claim("frozen_costs_less", spent["scratch"] / spent["frozen"])
 
 # %% [markdown] lang="en"
 # So an early stop makes the lead of transfer look more than twice as large as it is. Is what is left of it more than
-# chance? The line "frozen minus scratch" says so for these three draws. Be careful even then: when the whole lesson ran
-# with another seed, it was +3.6 points (−0.4 to +7.5), which is no difference that the test can see. What is beyond
-# doubt is the price: a small fraction of the seconds. Are 800 steps enough for scratch? While this lesson was written,
-# the first draw gave, after 500 and after 1,000 steps, 83.0 and 88.7 % in PyTorch, 73.3 and 75.3 % in Keras. So the
-# lead may still be a few points too large. In lesson 01, with fifty labels a class, 2 to 4 points of it are left; with
-# ten it is far larger.
+# chance? The line "frozen minus scratch" tells, for these three draws. Be careful even then: when the whole lesson
+# ran with another seed, it was +3.6 points (−0.4 to +7.5), which is no difference that the test can see. What is
+# beyond doubt is the price: a small fraction of the seconds. Are 800 steps enough for scratch? While this lesson was
+# written, the first draw gave, after 500 and after 1000 steps, 83.0 and 88.7 % in PyTorch, 73.3 and 75.3 % in Keras.
+# So the lead may still be a few points too large. In lesson 01, with fifty labels a class, 2 to 4 points of it are
+# left; with ten it is far larger.
 #
 # And on real photos? With ten labels a class of cats and dogs, `efficientnet_lite0` frozen is right on 95.3 % of new
 # photos (92.4 to 97.1). In the README 52.2 % stand beside it for the same architecture from scratch, after 220 steps.
@@ -839,9 +840,9 @@ claim("frozen_costs_less", spent["scratch"] / spent["frozen"])
 # - the **activations**: what the layers gave in the forward pass, kept until the backward pass has used it. They grow
 #   with the batch and with the size of the images.
 #
-# Do not read the peak memory of the whole process for that. It holds the library, the data and whatever ran before: for
-# three ways of training as different as these we once read 1,020, 1,020 and 1,111 MB. (On a GPU the allocator counts:
-# `torch.cuda.max_memory_allocated()`, `tf.config.experimental.get_memory_info("GPU:0")`.)
+# Do not read the peak memory of the whole process for that. It holds the library, the data and whatever ran before:
+# for three ways of training as different as these we once read 1020, 1020 and 1111 MB. (On a GPU the allocator
+# counts: `torch.cuda.max_memory_allocated()`, `tf.config.experimental.get_memory_info("GPU:0")`.)
 
 # %% [markdown] lang="es"
 # Así que, con una parada prematura, la ventaja de la transferencia parece más del doble de lo que es. ¿Es lo que queda
@@ -852,16 +853,17 @@ claim("frozen_costs_less", spent["scratch"] / spent["frozen"])
 # 88.7 % en PyTorch, un 73.3 y un 75.3 % en Keras. La ventaja puede ser, pues, unos puntos menor. En la lección 01, con
 # cincuenta etiquetas por clase, quedan de 2 a 4 puntos; con diez es mucho mayor.
 #
-# ¿Y con fotos reales? Con diez etiquetas por clase de gatos y perros, `efficientnet_lite0` congelada acierta el 95.3 %
-# de las fotos nuevas (de 92.4 a 97.1). En el README figura al lado un 52.2 % para la misma arquitectura desde cero,
-# tras 220 pasos. Según las reglas de arriba eso no es un veredicto, porque con 224 píxeles nuestro procesador no tuvo
-# tiempo para más pasos: del primer número se puede uno fiar; de la ventaja, no.
+# ¿Y con fotos reales? Con diez etiquetas por clase de gatos y perros, `efficientnet_lite0` congelada acierta el
+# 95.3 % de las fotos nuevas (de 92.4 a 97.1). En el README figura al lado un 52.2 % para la misma arquitectura desde
+# cero, tras 220 pasos. Según las reglas de arriba eso no es un veredicto sobre el entrenamiento desde cero, porque
+# con 224 píxeles nuestro procesador no tuvo tiempo para más pasos: del primer número se puede uno fiar; de la
+# ventaja, no.
 #
 # ## 4. ¿Cuánto cuesta?
 #
-# Los segundos están en la tabla de arriba; los de la red congelada incluyen sus características. Son de un equipo: diga
-# de cuál al publicarlos. (Y alguien pagó el preentrenamiento: alrededor de una hora de dos núcleos en el caso de
-# `mini_resnet`). Los bytes se pueden contar con exactitud. Al entrenar hay cuatro cosas en la memoria:
+# Los segundos están en la tabla de arriba; los de la red congelada incluyen sus características. Son los de un equipo
+# concreto: diga cuál al publicarlos. (Y alguien pagó el preentrenamiento: alrededor de una hora de dos núcleos en el
+# caso de `mini_resnet`). Los bytes se pueden contar con exactitud. Al entrenar hay cuatro cosas en la memoria:
 #
 # - los pesos, 4 bytes cada uno;
 # - un gradiente por cada peso que aprende, 4 bytes;
@@ -1029,20 +1031,20 @@ check_bytes(training_bytes)
 # ## 5. Other conditions
 #
 # Test images of the same kind answer the question "how good is it on more of the same?". Users send something else.
-# From here on we take the course's drawings, because there we own the conditions: the *same* animals as in a photo, in
-# pencil, and at night. Heads learn from photo-like drawings, `LABELS` a class, and are tested on all three. Five heads
-# would not do: for the cost of sketches five once gave −4.8 to +37.5 points. We draw twice `DRAWS` sets of images. (The
-# head is the logistic regression again.)
+# From here on we take the course's drawings, because there we own the conditions: the *same* animals as in a photo,
+# in pencil, and at night. Heads learn from photo-like drawings, `LABELS` a class, and are tested on all three. Five
+# heads would not do: for the cost of sketches five once gave −4.8 to +37.5 points. We draw twice as many sets of
+# images as `DRAWS` says. (The head is the logistic regression again.)
 
 # %% [markdown] lang="es"
 # ## 5. Otras condiciones
 #
 # Las imágenes de prueba del mismo tipo responden a la pregunta «¿cuánto acierta con más de lo mismo?». Los usuarios
 # envían otra cosa. Desde aquí usamos los dibujos del curso, porque en ellos las condiciones las ponemos nosotros: los
-# *mismos* animales como en una foto, a lápiz y de noche. Las cabezas aprenden de dibujos con aspecto de foto, `LABELS`
-# por clase, y se prueban en las tres condiciones. Con cinco cabezas no basta: para el coste de los bocetos, cinco
-# dieron una vez de −4.8 a +37.5 puntos. Sorteamos el doble de `DRAWS` conjuntos de imágenes. (La cabeza es otra vez la
-# regresión logística).
+# *mismos* animales como en una foto, a lápiz y de noche. Las cabezas aprenden de dibujos con aspecto de foto,
+# `LABELS` por clase, y se prueban en las tres condiciones. Con cinco cabezas no basta: para el coste de los bocetos,
+# cinco dieron una vez de −4.8 a +37.5 puntos. Sorteamos un número de conjuntos de imágenes que es el doble de
+# `DRAWS`. (La cabeza es otra vez la regresión logística).
 
 # %%
 from tlhelpers.drawn_pets import BREEDS, draw_pets
@@ -1116,16 +1118,17 @@ claim("images_matter_more", elsewhere["draws"] / elsewhere["seeds"])
 # *Accuracy in %, mean ± standard deviation, of heads with other images and of heads with the same images and other
 # seeds.*
 #
-# Both hold. With the same images, seeds alone spread the heads more on sketches and at night than at home (part of that
-# is the ceiling: near 100 % there is little room to spread). But other images spread them several times as much. So
-# "five seeds" of one training set tell little about how your method does elsewhere; draw the images too.
+# Both hold. With the same images, seeds alone spread the heads more on sketches and at night than at home (part of
+# that is the ceiling: near 100 % there is little room to spread). But other images spread them far more, in our runs
+# at least twice as much. So "five seeds" of one training set tell little about how your method does elsewhere; draw
+# the images too.
 #
 # ## 6. Who pays for the mistakes?
 #
-# One number over all images can hide a group for which the model is bad. Take the breeds, for the first head above. And
-# before you call a breed disadvantaged: the worst of sixteen looks bad even if all are alike. How bad, a
-# [**permutation**](../../docs/glossary.md#permutation-test) shows: the same rights and wrongs, dealt out to the breeds
-# at random, 2,000 times.
+# One number over all images can hide a group for which the model is bad. Take the breeds, for the first head above.
+# And before you call a breed disadvantaged: the worst of sixteen looks bad even if all are alike. How bad, a
+# [**permutation**](../../docs/glossary.md#permutation-test) shows: the same rights and wrongs, dealt out to the
+# breeds at random, 2000 times.
 #
 # Then the two species. For each head we take its **signed** gap: the share of dogs that are found minus that of cats.
 # Its mean over the heads is near zero where no species is favoured. The mean of the *absolute* gaps is not: it is above
@@ -1136,17 +1139,17 @@ claim("images_matter_more", elsewhere["draws"] / elsewhere["seeds"])
 # *Exactitud en %, media ± desviación estándar, de cabezas con otras imágenes y de cabezas con las mismas imágenes y
 # otra semilla.*
 #
-# Se cumplen las dos cosas. Con las mismas imágenes, las semillas por sí solas separan las cabezas más con bocetos y de
-# noche que en su terreno (en parte por el techo: cerca del 100 % queda poco sitio para separarse). Pero otras imágenes
-# las separan varias veces más. Así que «cinco semillas» de un mismo conjunto de entrenamiento dicen poco de cómo
-# funcionará su método fuera; sortee también las imágenes.
+# Se cumplen las dos cosas. Con las mismas imágenes, las semillas por sí solas separan las cabezas más con bocetos y
+# de noche que en su terreno (en parte por el techo: cerca del 100 % queda poco sitio para separarse). Pero otras
+# imágenes las separan mucho más: en nuestras ejecuciones, al menos el doble. Así que «cinco semillas» de un mismo
+# conjunto de entrenamiento dicen poco de cómo funcionará su método fuera; sortee también las imágenes.
 #
 # ## 6. ¿Quién paga los errores?
 #
 # Un solo número para todas las imágenes puede esconder un grupo en el que el modelo falla. Tome las razas, con la
 # primera cabeza de arriba. Y antes de decir que una raza sale perjudicada: la peor de dieciséis parece mala aunque
-# todas sean iguales. Cuánto, lo muestra una [**permutación**](../../docs/glosario.md#prueba-de-permutación): los mismos
-# aciertos y fallos, repartidos al azar entre las razas, 2000 veces.
+# todas sean iguales. Hasta qué punto, lo muestra una [**permutación**](../../docs/glosario.md#prueba-de-permutación):
+# los mismos aciertos y fallos, repartidos al azar entre las razas, 2000 veces.
 #
 # Después, las dos especies. De cada cabeza tomamos su brecha **con signo**: la proporción de perros que encuentra menos
 # la de gatos. Su media está cerca de cero si no se favorece a ninguna especie. La media de las brechas *absolutas*, no:
@@ -1212,12 +1215,12 @@ claim("unfair_at_night", absolute["night"] - chance["night"])
 #
 # ### Un atajo en los datos
 #
-# Ahora, un sesgo creado por nosotros. Todos los gatos se fotografiaron de día; todos los perros, de noche. ¿Qué aprende
-# una cabeza de esas imágenes: la especie o la luz? Una prueba con el mismo patrón no puede decirlo: la luz es un
-# [atajo](../../docs/glosario.md#atajo). Por eso probamos también al revés, gatos de noche y perros de día. Después
+# Ahora, un sesgo creado por nosotros. Todos los gatos se fotografiaron de día; todos los perros, de noche. ¿Qué
+# aprende una cabeza de esas imágenes: la especie o la luz? Una prueba con el mismo patrón no puede decirlo: la luz es
+# un [atajo](../../docs/glosario.md#atajo). Por eso probamos también al revés, gatos de noche y perros de día. Después
 # debilitamos el patrón: lo siguen el 95 % de las imágenes y luego la mitad. Por último, el remedio cuando hay algunos
 # contraejemplos: cada uno de los cuatro grupos (especie y luz) recibe el mismo peso en total. Cinco sorteos de 200
-# imágenes.
+# imágenes cada uno.
 
 
 # %%
@@ -1254,8 +1257,8 @@ claim("balance_mends", 100 * (tested["50 %", "opposite"].value - tested["95 %", 
 # hospital's marks. No test from the same source shows them. Collect pictures in which the habit does not hold: a few
 # help, with weights; as many of each help more.
 #
-# **Your turn (3).** Weights for single images, in {Framework}: the cross-entropy of each image times its weight,
-# summed, divided by the sum of the weights.
+# **Your turn (3).** Write a loss with a weight for each image, in {Framework}: the cross-entropy of each image times
+# its weight, summed, and divided by the sum of the weights.
 
 # %% [markdown] lang="es"
 # *Exactitud en una prueba con el mismo patrón y en otra con el patrón opuesto, según la proporción de imágenes de
@@ -1266,8 +1269,8 @@ claim("balance_mends", 100 * (tested["50 %", "opposite"].value - tested["95 %", 
 # prueba de la misma fuente los muestra. Reúna imágenes en las que el patrón no se cumpla: unas pocas ayudan, si se les
 # da peso; tantas como de las otras ayudan más.
 #
-# **Le toca a usted (3).** Pesos para cada imagen, en {Framework}: la entropía cruzada de cada imagen por su peso,
-# sumada y dividida entre la suma de los pesos.
+# **Le toca a usted (3).** Escriba en {Framework} una pérdida con un peso para cada imagen: la entropía cruzada de
+# cada imagen por su peso, sumada y dividida entre la suma de los pesos.
 
 
 # %% tags=["folded"]
@@ -1526,7 +1529,7 @@ claim("script_agrees", abs(from_script - gains[:5].mean()))
 #
 # This lesson used from the toolbox `load_network`, `predict`, `fit`, `replace_head` or `add_head`, and
 # `count_parameters`, and from `tlhelpers.metrics` `paired_difference`, `accuracy_estimate`, `mean_interval` and
-# `linear_probe`. It adds nothing to it: what it needed beside stands in its cells.
+# `linear_probe`. It added nothing to it: whatever else it needed stands in its cells.
 #
 # ## Check yourself
 

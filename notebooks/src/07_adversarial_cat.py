@@ -24,7 +24,7 @@
 #   punto hay que creérsela;
 # - un [ataque](../../docs/glosario.md#ejemplo-adversarial) con un **presupuesto** declarado, y la prueba con el archivo
 #   guardado;
-# - la medida de a qué sobrevive un ataque y de si funciona con otra red;
+# - una medición: a qué sobrevive un ataque y si funciona con otra red;
 # - una prueba justa de una defensa: contra un atacante que la conoce.
 
 # %% tags=["parameters"]
@@ -97,19 +97,22 @@ print("TensorFlow", tf.__version__, "Keras", keras.__version__, tf.config.list_l
 # we put the [preprocessing](../../docs/glossary.md#preprocessing) into the model: it takes pixels of 0 to 1 and gives
 # [logits](../../docs/glossary.md#logits). Its [weights](../../docs/glossary.md#weights) will not change at all.
 #
-# A second network will be our **witness**: `mini_resnet`. It belongs to another family, looks at 64 pixels, and learnt
-# from other photos, those of Tiny ImageNet with 202 classes. Three kinds of cat are among them, but no zebra.
+# A second network, `mini_resnet`, will be our **witness**: we shall ask whether it sees the same. It belongs to
+# another family, looks at 64 pixels, and learnt from other photos, those of Tiny ImageNet with 202 classes. Three
+# kinds of cat are among them, but no zebra.
 
 # %% [markdown] lang="es"
 # ## 1. Una red de mil palabras
 #
-# Nuestra red es `efficientnet_lite0`. Aprendió las mil clases de [ImageNet](../../docs/glosario.md#imagenet) con más de
-# un millón de fotos de 224 píxeles; entre las clases hay varios gatos y una cebra. Esta lección cambia **píxeles**, así
-# que metemos el [preprocesamiento](../../docs/glosario.md#preprocesamiento) en el modelo: recibe píxeles de 0 a 1 y da
-# [logits](../../docs/glosario.md#logits). Sus [pesos](../../docs/glosario.md#pesos) no cambiarán en absoluto.
+# Nuestra red es `efficientnet_lite0`. Aprendió las mil clases de [ImageNet](../../docs/glosario.md#imagenet) con más
+# de un millón de fotos de 224 píxeles; entre las clases hay varios gatos y una cebra. Esta lección cambia
+# **píxeles**, así que metemos el [preprocesamiento](../../docs/glosario.md#preprocesamiento) en el modelo: recibe
+# píxeles de 0 a 1 y da [logits](../../docs/glosario.md#logits). Los [pesos](../../docs/glosario.md#pesos) de la red
+# no cambiarán en absoluto.
 #
-# Otra red será nuestra **testigo**: `mini_resnet`. Es de otra familia, mira 64 píxeles y aprendió con otras fotos, las
-# de Tiny ImageNet, con 202 clases. Entre ellas hay tres tipos de gato, pero ninguna cebra.
+# Otra red, `mini_resnet`, será nuestra **testigo**: le preguntaremos si ve lo mismo. Es de otra familia, mira 64
+# píxeles y aprendió con otras fotos, las de Tiny ImageNet, con 202 clases. Entre ellas hay tres tipos de gato, pero
+# ninguna cebra.
 
 
 # %% framework="pytorch"
@@ -532,7 +535,7 @@ claim("witness_agrees", opinions["ideal_cat"] / opinions["plain"])
 #
 # The ideal cat is no portrait. It is a pattern of what the network looks for, in more than one place: striped fur,
 # noses, paws. Look for them, and for the zebras. Here and there an eye is where no eye should be: to this network it
-# counts *that* there is one.
+# matters *that* there is one, not where.
 #
 # Does the witness agree? It has never seen our network, and to the word "tabby" it gives far more with the ideal cat
 # than with the noise. Before you believe that, look at the **control**: what does it give the ideal *zebra*? In six
@@ -561,12 +564,13 @@ claim("witness_agrees", opinions["ideal_cat"] / opinions["plain"])
 # the direction that makes the loss grow.
 
 # %% [markdown] lang="es"
-# *Arriba: el gato atigrado (en inglés «tabby») ideal y la cebra ideal, cada uno con la mejor palabra de la red. Debajo,
-# lo que la testigo da a la palabra «tabby»: la media de nueve ventanas de la imagen, y la imagen entera.*
+# *Arriba: el gato atigrado (en inglés «tabby») ideal y la cebra ideal, cada uno con la mejor palabra de la red.
+# Debajo, lo que la testigo da a la palabra «tabby»: la media de nueve ventanas de la imagen y el valor de la imagen
+# entera.*
 #
 # El gato ideal no es un retrato. Es un muestrario de lo que la red busca, en más de un sitio: pelo a rayas, hocicos,
-# patas. Búsquelos, y busque las cebras. Aquí y allá hay un ojo donde no debería haberlo: a esta red le cuenta *que* lo
-# haya.
+# patas. Búsquelos, y busque las cebras. Aquí y allá hay un ojo donde no debería haberlo: para esta red cuenta *que*
+# lo haya, no dónde.
 #
 # ¿Está de acuerdo la testigo? Nunca ha visto nuestra red, y a la palabra «tabby» le da con el gato ideal mucho más que
 # con el ruido. Antes de creérselo, mire el **control**: ¿qué le da con la *cebra* ideal? En seis pruebas nuestras, tres
@@ -576,12 +580,12 @@ claim("witness_agrees", opinions["ideal_cat"] / opinions["plain"])
 # mayor aún. (De la cebra no puede decir nada: no tiene esa clase. Para eso hace falta otra red que la tenga, como la
 # ResNet-50 de torchvision o la de `keras.applications`).
 #
-# Una prueba que supera cualquier imagen demuestra poco. Sin la tercera línea, podríamos haber escrito que otra red
+# Una prueba que cualquier imagen supera demuestra poco. Sin la tercera línea, podríamos haber escrito que otra red
 # «también ve el gato».
 #
 # ## 3. Un perro se vuelve gato
 #
-# Ahora la otra pregunta. Tomamos una foto que la red acierta y la cambiamos **lo menos posible**, hasta que la
+# Ahora la otra pregunta. Tomamos una foto en la que la red acierta y la cambiamos **lo menos posible**, hasta que la
 # respuesta sea errónea. ¿Qué es poco? Hay que decirlo antes, con un número, el **presupuesto** $\varepsilon$: ningún
 # valor de ningún píxel puede cambiar más de $\varepsilon$. (Es la *norma del máximo* del cambio). Un archivo tiene
 # niveles enteros de 0 a 255, así que contamos en niveles: $\varepsilon = 4/255$ son cuatro niveles.
@@ -731,7 +735,7 @@ claim("file_fools", 100 * fooled)
 #
 # ¿Distingue los dos perros? Aquí el juez es usted. Junto a imágenes así suele darse un número, la **similitud
 # estructural** (SSIM). En ventanas pequeñas compara la media, la dispersión y la correlación de los píxeles; 1
-# significa iguales. Mide cuánto se parecen dos archivos. No es un ojo, y no sabe qué notaría una persona.
+# significa que son iguales. Mide cuánto se parecen dos archivos. No es un ojo, y no sabe qué notaría una persona.
 #
 # A la testigo no se la engaña en absoluto. El ataque se hizo para una sola red; la sección 5 vuelve sobre ello.
 #
@@ -830,8 +834,8 @@ check_step(step_towards)
 # ### ¿Un error cualquiera o uno concreto?
 #
 # ¿Qué es más fácil: sacarle a la red *alguna* palabra errónea, o «tabby»? ¿Y hasta dónde puede llegar el presupuesto
-# antes de que se vea el cambio? Haga su apuesta y mueva el control. (En una página sin kernel no se mueve; las líneas
-# de debajo tienen todos los números).
+# antes de que se vea el cambio? Haga su apuesta y mueva el control deslizante. (En una página sin kernel no se mueve;
+# las líneas de debajo tienen todos los números).
 
 # %%
 from tlhelpers.widgets import explore
@@ -872,10 +876,10 @@ explore({words["levels"]: levels}, show_level)
 # *A la izquierda, el ataque que quiere un error cualquiera; a la derecha, el que quiere un gato atigrado; diez pasos
 # cada uno. Cada línea da el nivel y las dos mejores palabras para ambos.*
 #
-# Con un solo nivel, la red ya duda en ambos casos. El ataque que quiere un error cualquiera toma la palabra errónea más
-# cercana, casi siempre otra raza de perro o un animal con un pelaje así. De perro a «tabby» hay más distancia, y aun
-# así dos niveles bastan para que la red esté casi segura. Una foto muestra que es posible. Con qué frecuencia triunfa
-# un ataque es otra pregunta.
+# Con un solo nivel, la red ya duda en ambos casos. El ataque que quiere un error cualquiera toma la palabra errónea
+# más cercana, casi siempre otra raza de perro o un animal de pelaje parecido. De perro a «tabby» hay más distancia, y
+# aun así dos niveles bastan para que la red esté casi segura. Una foto muestra que es posible. Con qué frecuencia
+# triunfa un ataque es otra pregunta.
 #
 # ## 4. ¿Con qué frecuencia? Una curva con muchas imágenes
 #
@@ -1071,7 +1075,7 @@ claim("blur_costs", 100 * (after["blur"][1].value - after["as_it_is"][1].value))
 #
 # The attack weakens on the way: strong JPEG and the blur heal many images. But look at the right column. Without any
 # attack the blur makes the classifier err far more often than before, and JPEG hardly does. A drawn pet of 64 pixels
-# has no detail to spare; with photos of 224 pixels the price is another.
+# has no detail to spare; with photos of 224 pixels the price is different.
 #
 # And the attacker? So far he did not know of the blur. One who knows attacks **blur and network together**. That is an
 # **adaptive attack**, and only it tests a defence.
@@ -1082,8 +1086,8 @@ claim("blur_costs", 100 * (after["blur"][1].value - after["as_it_is"][1].value))
 # %% [markdown] lang="es"
 # *Respuestas erróneas tras cada tratamiento, con intervalos del 95 %: cuatro niveles de PGD, y las imágenes intactas.*
 #
-# El ataque se debilita por el camino: un JPEG fuerte y el desenfoque curan muchas imágenes. Pero mire la columna de la
-# derecha. Sin ataque alguno, con el desenfoque el clasificador falla bastante más que antes; con JPEG, apenas. A una
+# El ataque se debilita por el camino: un JPEG fuerte y el desenfoque curan muchas imágenes. Pero mire la columna de
+# la derecha. Sin ataque alguno, con el desenfoque el clasificador falla mucho más que antes; con JPEG, apenas. A una
 # mascota dibujada de 64 píxeles no le sobra ningún detalle; con fotos de 224 píxeles el precio es otro.
 #
 # ¿Y quien ataca? Hasta ahora no sabía del desenfoque. Quien lo sabe ataca **el desenfoque y la red juntos**. Eso es un
@@ -1174,32 +1178,32 @@ claim("knowing_the_blur_helps", 100 * (rows["adaptive"].value - rows["unaware"].
 # *Wrong answers of blur and network together: to unharmed images, to the attack on the network alone, and to the attack
 # on both.*
 #
-# Once the attacker knows it, the blur saves next to nothing.
+# Once the attacker knows of it, the blur saves little.
 #
 # ### Train on attacked images
 #
 # [**Adversarial training**](../../docs/glossary.md#adversarial-training) (Madry et al., 2018) shows the network
-# attacked images while it learns, with their right [labels](../../docs/glossary.md#label). The attacks are made anew in
-# each step, on the network as it then is. To know what the *attacks* bring, we train a second copy in just the same way
-# on ordinary images: all weights but those of [BatchNorm](../../docs/glossary.md#batch-normalisation), the same
-# batches, the same rule. Each stops when the loss on held-out images, for the first copy attacked ones, has not fallen
-# for `PATIENCE` rounds, and keeps its best round.
+# attacked images while it learns, with their right [labels](../../docs/glossary.md#label). The attacks are made anew
+# in each step, on the network as it then is. To know what the *attacks* bring, we train a second copy in just the
+# same way on ordinary images: all weights but those of [BatchNorm](../../docs/glossary.md#batch-normalisation), the
+# same batches, the same rule. Each stops when the loss on held-out images (attacked ones for the first copy) has not
+# fallen for `PATIENCE` rounds, and keeps its best round.
 
 # %% [markdown] lang="es"
 # *Respuestas erróneas del desenfoque y la red juntos: ante imágenes intactas, ante el ataque a la red sola y ante el
 # ataque a ambos.*
 #
-# En cuanto quien ataca lo sabe, el desenfoque no salva casi nada.
+# En cuanto quien ataca lo conoce, el desenfoque salva muy poco.
 #
 # ### Entrenar con imágenes atacadas
 #
-# El [**entrenamiento adversarial**](../../docs/glosario.md#entrenamiento-adversarial) (Madry et al., 2018) muestra a la
-# red imágenes atacadas mientras aprende, con sus [etiquetas](../../docs/glosario.md#etiqueta) correctas. Los ataques se
-# hacen de nuevo en cada paso, contra la red tal como está entonces. Para saber qué aportan los *ataques*, entrenamos
-# otra copia exactamente igual con imágenes corrientes: todos los pesos menos los de
-# [BatchNorm](../../docs/glosario.md#normalización-por-lotes), los mismos lotes, la misma regla. Cada una para cuando la
-# pérdida con imágenes apartadas, para la primera copia atacadas, lleva `PATIENCE` rondas sin bajar, y se queda con su
-# mejor ronda.
+# El [**entrenamiento adversarial**](../../docs/glosario.md#entrenamiento-adversarial) (Madry et al., 2018) muestra a
+# la red imágenes atacadas mientras aprende, con sus [etiquetas](../../docs/glosario.md#etiqueta) correctas. Los
+# ataques se hacen de nuevo en cada paso, contra la red tal como está entonces. Para saber qué aportan los *ataques*,
+# entrenamos otra copia exactamente igual con imágenes corrientes: todos los pesos menos los de
+# [BatchNorm](../../docs/glosario.md#normalización-por-lotes), los mismos lotes, la misma regla. Cada una se detiene
+# cuando la pérdida con imágenes apartadas (atacadas, en el caso de la primera copia) lleva `PATIENCE` rondas sin
+# bajar, y se queda con su mejor ronda.
 
 
 # %% framework="pytorch"
@@ -1310,10 +1314,10 @@ claim("adversarial_training_helps", 100 * gain)
 # attacked images, in otherwise the same way, it withstands the attack on many of them. On unharmed drawings this test
 # sees no price, but two classes of drawings are easy.
 #
-# The control is not idle talk. At three times the learning rate ordinary fine-tuning alone brought 20 % right answers
-# under attack, in one run of ours; an attack on the difference of the logits, which cannot
-# saturate, found no more errors. Whoever reports what adversarial
-# training brings should show such a control beside it.
+# The control is no ornament. At three times the learning rate ordinary fine-tuning alone brought 20 % right answers
+# under attack, in one run of ours; an attack on the difference of the logits, whose gradient does not fade where the
+# network is sure, found no more errors. Whoever reports what adversarial training brings should show such a control
+# beside it.
 #
 # What was shown is robustness against **this** attack within **this** budget, and no more. Published defences are kept
 # in a table by [RobustBench](https://robustbench.github.io), which attacks each with several attacks that adapt to it.
@@ -1329,12 +1333,13 @@ claim("adversarial_training_helps", 100 * gain)
 # antes; intervalos del 95 %, un entrenamiento de cada tipo.*
 #
 # Con imágenes corrientes, el ajuste fino cambia poco: al clasificador se lo engaña casi tan fácilmente como antes.
-# Entrenado con imágenes atacadas, y en lo demás igual, resiste el ataque en muchas de ellas. Con dibujos intactos esta
-# prueba no ve ningún precio, pero dos clases de dibujos son fáciles.
+# Entrenado con imágenes atacadas, y en lo demás igual, resiste el ataque en muchas de ellas. Con dibujos intactos
+# esta prueba no ve que cueste aciertos, pero dos clases de dibujos son fáciles.
 #
 # El control no está de adorno. Con una tasa de aprendizaje tres veces mayor, el ajuste fino corriente por sí solo dio
-# un 20 % de aciertos bajo ataque, en una ejecución nuestra; un ataque a la diferencia de los logits, que no se satura,
-# no encontró más errores. Quien diga cuánto aporta el entrenamiento adversarial debería mostrar al lado un control así.
+# un 20 % de aciertos bajo ataque, en una ejecución nuestra; un ataque a la diferencia de los logits, cuyo gradiente
+# no se apaga cuando la red está segura, no encontró más errores. Quien diga cuánto aporta el entrenamiento
+# adversarial debería mostrar al lado un control así.
 #
 # Lo que se ha mostrado es robustez contra **este** ataque con **este** presupuesto, y nada más.
 # [RobustBench](https://robustbench.github.io) mantiene una tabla de defensas publicadas y ataca cada una con varios
@@ -1376,7 +1381,7 @@ print(f"{words['unharmed']}: {wrong(ensemble, x)}\n{words['adaptive']}: {wrong(e
 # their **size**: we take the median of the moves without their sign.
 
 # %% [markdown] lang="es"
-# *Respuestas erróneas de la media del clasificador congelado y el del ajuste fino ordinario.* Dos redes que caen por
+# *Respuestas erróneas de la media del clasificador congelado y el del ajuste fino corriente.* Dos redes que caen por
 # separado también caen juntas.
 #
 # ## 7. ¿Por qué funciona?
@@ -1390,8 +1395,8 @@ print(f"{words['unharmed']}: {wrong(ensemble, x)}\n{words['adaptive']}: {wrong(e
 #
 # Aquí $\delta_i$ es el cambio del valor $i$, $g_i$ el gradiente en él y $n$ el número de valores: píxeles por tres
 # colores. Si cada $\delta_i$ es $\varepsilon$ con el signo de $g_i$, nada se compensa y la puntuación se mueve
-# $\varepsilon \sum_i |g_i|$. Cada parte es minúscula, pero hay muchísimas. Con signos al azar, las partes casi se
-# compensan.
+# $\varepsilon \sum_i |g_i|$. Cada parte es minúscula, pero hay muchísimas. Con signos al azar, las partes se
+# compensan casi del todo.
 #
 # ¿Es así? Tomamos la puntuación de la clase errónea menos la de la correcta y medimos cuánto se mueve. Los signos al
 # azar la mueven tantas veces hacia arriba como hacia abajo, así que la mediana de los movimientos rondaría el cero por
@@ -1479,7 +1484,8 @@ claim("random_signs_cancel", shares[-1])
 # ## 9. The whole of it on one page
 #
 # The script that you take home: a photo, the class that it shall be taken for, and the name of the file to save.
-# Without a fourth argument it downloads a network; here it gets the lesson's, so that the two can be compared.
+# Without a fourth argument it downloads a network; here it gets the lesson's, so that its result can be compared with
+# the lesson's own.
 
 # %% [markdown] lang="es"
 # *Mediana, sobre las imágenes de prueba, de cuánto se mueve la puntuación, sin signo: lo que dice la recta, lo que hace
@@ -1504,9 +1510,10 @@ claim("random_signs_cancel", shares[-1])
 #
 # ## 8. Para qué sirve y para qué no
 #
-# Los ataques muestran en qué se apoya una red y dónde un producto no debe fiarse solo de ella. Por eso se enseñan.
-# Perturbar el sistema de alguien sin que lo pida está mal y en muchos países es delito. Busque debilidades en sus
-# propios modelos, o en los de quienes estén de acuerdo, y cuéntelas a quien pueda corregirlas antes que a otros.
+# Los ataques muestran en qué se apoya una red y dónde un producto no debe fiarse únicamente de ella. Por eso se
+# enseñan. Perturbar el sistema de alguien sin que lo pida está mal y en muchos países es delito. Busque debilidades
+# en sus propios modelos, o en los de quienes estén de acuerdo, y cuéntelas a quien pueda corregirlas antes que a
+# otros.
 #
 # Las imágenes ideales muestran qué busca una red. No demuestran qué hace con fotos. Y un perro que engaña a una red en
 # un archivo no dice nada de una cámara en la calle.
@@ -1514,7 +1521,8 @@ claim("random_signs_cancel", shares[-1])
 # ## 9. Todo en una página
 #
 # El programa que se lleva a casa: una foto, la clase por la que se quiere que pase y el nombre del archivo que se
-# guarda. Sin un cuarto argumento descarga una red; aquí recibe la de la lección, para poder compararlos.
+# guarda. Sin un cuarto argumento descarga una red; aquí recibe la de la lección, para poder comparar su resultado con
+# el de la lección.
 
 # %% framework="pytorch"
 # %%writefile {folder}/one_page.py
@@ -1625,9 +1633,9 @@ claim("script_fools", 100 * softmax(outputs_of(model, from_script), axis=1)[0, C
 # %% [markdown] lang="en"
 # ## What you can do now
 #
-# - Follow the gradient to the pixels: a loop that draws what a network looks for. A network can be sure of noise; total
-#   variation, jitter and coarse-to-fine make a picture of it, and a witness, checked
-#   by a control, says how far to believe it.
+# - Follow the gradient to the pixels: a loop that draws what a network looks for. A network can be sure of noise;
+#   total variation, jitter and coarse to fine make a picture of it, and a witness, checked by a control, says how far
+#   to believe it.
 # - Attack with FGSM and PGD, targeted or not, within a budget, and prove it on the saved file.
 # - Measure: a curve over many images, random noise beside it, another network, the unharmed images under each
 #   treatment.

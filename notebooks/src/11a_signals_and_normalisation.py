@@ -25,7 +25,7 @@
 #
 # - elegir los pesos iniciales por su tamaño, y fijarlos en {Framework};
 # - medir, capa por capa, si un gradiente se desvanece o explota;
-# - escribir usted un bloque residual y la normalización por lotes;
+# - escribir por su cuenta un bloque residual y la normalización por lotes;
 # - juzgar un truco con justicia: cada red con su mejor tasa de aprendizaje y con muchas repeticiones;
 # - decir para qué defecto se inventó un truco, y darse cuenta de cuándo usted no tiene ese defecto.
 #
@@ -131,12 +131,14 @@ def features_of(images):
 
 
 # %% [markdown] lang="en"
-# Each network gets `LABELS` images of each breed, **its own draw**. Then it gets its own first weights. So what differs
-# between two settings by less than networks differ among themselves is noise.
+# Each network gets `LABELS` images of each breed, **its own draw**. Then it gets its own first weights. So networks
+# of one and the same setting differ too, and a difference between two settings counts only where it stands out from
+# that noise.
 
 # %% [markdown] lang="es"
 # Cada red recibe `LABELS` imágenes de cada raza, **sorteadas para ella**, y después sus propios pesos iniciales. Así,
-# si dos ajustes difieren menos de lo que difieren las redes entre sí, es ruido.
+# también difieren redes con los mismos ajustes, y una diferencia entre dos ajustes solo cuenta si sobresale de ese
+# ruido.
 
 # %%
 pool, val, test = (features_of(part.images) for part in (data.train, data.val, data.test))
@@ -340,8 +342,8 @@ def logits_of(model, x):
 # images](../../docs/glossary.md#test-set) judge what was chosen.
 
 # %% [markdown] lang="es"
-# Nada es tan injusto como una misma [tasa de aprendizaje](../../docs/glosario.md#tasa-de-aprendizaje) para todas: a una
-# red le conviene y a otra no. `try_rates` entrena con cada una de varias tasas. Las [imágenes de
+# Nada es tan injusto como una misma [tasa de aprendizaje](../../docs/glosario.md#tasa-de-aprendizaje) para todas las
+# redes: a una le conviene y a otra no. `try_rates` entrena con cada una de varias tasas. Las [imágenes de
 # validación](../../docs/glosario.md#conjunto-de-validación) eligen entre ellas, y las [de
 # prueba](../../docs/glosario.md#conjunto-de-prueba) juzgan lo elegido.
 
@@ -504,8 +506,8 @@ for name, sigma in found.items():
 claim("initialisers_follow", 100 * max(abs(found[name] / sigma - 1) for name, sigma in formulas.items()))
 
 # %% [markdown] lang="en" framework="pytorch"
-# Measured on the left, the formula on the right. Look at the first line too: an `nn.Linear` starts with weights more
-# than twice smaller than He's, whatever activation follows it. (Its own rule is $1/\sqrt{3 n_\text{in}}$.) Whoever
+# Measured on the left, the formula on the right. Look at the first line too: an `nn.Linear` starts with weights less
+# than half as large as He's, whatever activation follows it. (Its own rule is $1/\sqrt{3 n_\text{in}}$.) Whoever
 # stacks many of them should set the weights.
 
 # %% [markdown] lang="en" framework="tensorflow"
@@ -513,8 +515,8 @@ claim("initialisers_follow", 100 * max(abs(found[name] / sigma - 1) for name, si
 # weights, whatever activation follows it. Whoever stacks many of them with ReLU should ask for `"he_normal"`.
 
 # %% [markdown] lang="es" framework="pytorch"
-# A la izquierda, lo medido; a la derecha, la fórmula. Mire también la primera línea: una `nn.Linear` empieza con pesos
-# más de dos veces menores que los de He, sea cual sea la activación que la sigue. (Su propia regla es
+# A la izquierda, lo medido; a la derecha, la fórmula. Mire también la primera línea: una `nn.Linear` empieza con
+# pesos que no llegan a la mitad de los de He, sea cual sea la activación que la sigue. (Su propia regla es
 # $1/\sqrt{3 n_\text{in}}$). Quien apile muchas debería fijar los pesos.
 
 # %% [markdown] lang="es" framework="tensorflow"
@@ -646,7 +648,7 @@ check_he(he_network())
 # La regla de He mantiene el tamaño *medio*, calculado sobre muchas redes al azar. Una red concreta puede tener mala
 # suerte: cada capa multiplica por un factor aleatorio cercano a 1, y los factores se acumulan. Hanin y Nica (2018) lo
 # calcularon para ReLU: el logaritmo del tamaño al cuadrado tiene una varianza de unos $5 L / n$ tras $L$ capas de $n$
-# neuronas. Lo que decide es la profundidad entre la anchura. ¿Es así?
+# neuronas. Lo que decide es el cociente entre profundidad y anchura. ¿Es así?
 
 
 # %%
@@ -673,10 +675,10 @@ ax.legend(frameon=False)
 claim("luck_grows_with_depth_over_width", measured[-1] / np.sqrt(5 * 32 / 128))
 
 # %% [markdown] lang="en"
-# *Standard deviation, over 300 random networks, of the logarithm of the squared output. At 1 a usual network is already
-# 2.7 times too large or too small (1.6 times in size). Grey: the formula.*
+# *Standard deviation, over 300 random networks, of the logarithm of the squared output. At 1 the squared output of a
+# usual network is already 2.7 times too large or too small (1.6 times in size). Grey: the formula.*
 #
-# So "He's weights keep a network alive at any depth" is wrong: only if it grows wider too.
+# So "He's weights keep a network alive at any depth" is wrong: it holds only if the network grows wider too.
 #
 # ## 4. Vanishing and exploding gradients
 #
@@ -691,8 +693,8 @@ claim("luck_grows_with_depth_over_width", measured[-1] / np.sqrt(5 * 32 / 128))
 # *Desviación estándar, sobre 300 redes al azar, del logaritmo de la salida al cuadrado. Con un valor de 1, en una red
 # corriente esa salida ya es 2.7 veces mayor o menor de lo debido (1.6 veces en tamaño). En gris, la fórmula.*
 #
-# Por tanto, «los pesos de He mantienen viva una red a cualquier profundidad» es erróneo: solo si además se hace más
-# ancha.
+# Por tanto, «los pesos de He mantienen viva una red a cualquier profundidad» es erróneo: solo vale si la red se hace
+# también más ancha.
 #
 # ## 4. Gradientes que se desvanecen y que explotan
 #
@@ -847,13 +849,13 @@ claim("shortcuts_help_deep_networks", accuracy["residual", DEPTH] - accuracy["re
 # *Validation accuracy for each learning rate. Above it: test accuracy, each at the rate that validation chose.*
 #
 # With two layers the sigmoid is no worse than ReLU here; deep, it does not learn at all, at any rate. And "ReLU beats
-# tanh" is not a law: look at the right panel. Look also at what depth costs: on features that a linear layer can tell
-# apart, more layers are no help. They are here so that we can see what keeps them alive. Shortcuts give back most of
-# what depth took. (Ours start at half of He's weights: with a shortcut around each layer the outputs would grow.)
+# tanh" is not a law: look at the right panel. Look also at what depth costs: on features by which a linear layer
+# already tells the breeds apart, more layers are no help. They are here so that we can see what keeps them alive.
+# Shortcuts give back most of what depth took. (Ours start at half of He's weights: with a shortcut around each layer
+# the outputs would grow.)
 #
-# **Your turn (2).** Write a residual block of the original kind's successor: from a batch of `width` numbers through a
-# linear layer, ReLU and another linear layer, and then the shortcut. Nothing stands on the shortcut, no activation
-# either.
+# **Your turn (2).** Write a residual block: a batch of `width` numbers goes through a linear layer, ReLU and another
+# linear layer, and then the shortcut is added. Nothing stands on the shortcut, no activation either.
 
 # %% [markdown] lang="es"
 # *Exactitud de validación con cada tasa de aprendizaje. Encima: exactitud en la prueba, cada red con la tasa que eligió
@@ -861,9 +863,9 @@ claim("shortcuts_help_deep_networks", accuracy["residual", DEPTH] - accuracy["re
 #
 # Con dos capas, la sigmoide no es aquí peor que ReLU; en una red profunda no aprende nada, con ninguna tasa. Y «ReLU
 # supera a tanh» no es una ley: mire el panel derecho. Mire también lo que cuesta la profundidad: con características
-# que una capa lineal ya sabe separar, más capas no ayudan. Están aquí para ver qué las mantiene vivas. Los atajos
-# devuelven casi todo lo que la profundidad quitó. (Los nuestros empiezan con la mitad de los pesos de He: con un atajo
-# alrededor de cada capa, las salidas crecerían).
+# que a una capa lineal ya le bastan para distinguir las razas, más capas no ayudan. Están aquí para ver qué las
+# mantiene vivas. Los atajos devuelven casi todo lo que la profundidad quitó. (Los nuestros empiezan con la mitad de
+# los pesos de He: con un atajo alrededor de cada capa, las salidas crecerían).
 #
 # **Le toca a usted (2).** Escriba un bloque residual: un lote de `width` números pasa por una capa lineal, ReLU y otra
 # capa lineal, y después se suma el atajo. En el atajo no hay nada, tampoco una activación.
@@ -987,8 +989,8 @@ check_block(block)
 # $\beta$ se aprenden. Para predecir se usan medias móviles de $\mu$ y $s^2$, para que la respuesta a una imagen no
 # dependa de sus vecinas.
 #
-# **Le toca a usted (3).** Escriba la fórmula, tal como funciona al entrenar. La varianza divide entre el número de
-# imágenes, no entre uno menos.
+# **Le toca a usted (3).** Escriba la fórmula, tal como funciona al entrenar. En la varianza se divide entre el número
+# de imágenes, no entre ese número menos uno.
 
 
 # %% framework="pytorch" tags=["folded"]
@@ -1131,7 +1133,7 @@ claim("one_rate_says_the_opposite", 100 * metrics.paired_difference(at_low, with
 # test images, each network at the rate that validation chose.*
 #
 # So the textbooks are right. And yet, whoever had tried one rate alone, the second in our list, would have found the
-# opposite. The networks with BatchNorm need a larger rate. Why?
+# opposite, or at least no gain. The networks with BatchNorm need a larger rate. Why?
 #
 # ### The effective step
 #
@@ -1149,7 +1151,8 @@ claim("one_rate_says_the_opposite", 100 * metrics.paired_difference(at_low, with
 # comparan con las imágenes de prueba, cada red con la tasa que eligió la validación.*
 #
 # Así que los libros tienen razón. Y, sin embargo, quien hubiera probado una sola tasa, la segunda de nuestra lista,
-# habría concluido lo contrario. Las redes con BatchNorm necesitan una tasa mayor. ¿Por qué?
+# habría concluido lo contrario, o al menos no habría visto ganancia alguna. Las redes con BatchNorm necesitan una
+# tasa mayor. ¿Por qué?
 #
 # ### El paso efectivo
 #
@@ -1158,9 +1161,9 @@ claim("one_rate_says_the_opposite", 100 * metrics.paired_difference(at_low, with
 # paso. Ese ángulo es el **paso efectivo** (van Laarhoven 2017). Por eso, unos pesos iniciales demasiado grandes no
 # perjudican lo que pasa por la red, pero hacen más pequeño cada paso.
 #
-# Si esa es la razón, deberían seguirse dos cosas. Con *una misma* tasa, unos pesos iniciales mayores deberían aprender
-# peor. Con *la mejor* de cada uno deberían acertar igual, y la mejor tasa debería subir. Probamos con pesos de un
-# cuarto de los de He, iguales y cuatro veces mayores.
+# Si esa es la razón, de ella deberían seguirse dos cosas. Con *una misma* tasa, unos pesos iniciales mayores deberían
+# aprender peor. Con *la mejor* de cada uno deberían acertar igual, y la mejor tasa debería subir. Probamos con pesos
+# de un cuarto de los de He, iguales a ellos y cuatro veces mayores.
 
 # %%
 SCALES = (0.25, 1, 4)
@@ -1184,12 +1187,13 @@ claim("the_best_rate_makes_up_for_it", max(at_best.values()) - min(at_best.value
 # test accuracy at one rate, and at the best one.*
 #
 # The hills are alike; they stand at different rates. (Without BatchNorm no rate makes up for weights four times too
-# large.) With SGD instead of Adam the shift is even larger: there the
-# gradient shrinks as the weights grow, and the effective step is $\eta / \lVert w \rVert^2$.
+# large.) With SGD instead of Adam the shift is even larger: there the gradient shrinks as the weights grow, and the
+# effective step is $\eta / \lVert w \rVert^2$.
 #
-# A word on relatives. **LayerNorm** takes mean and variance over the neurons of one image, **GroupNorm** over groups of
-# channels. Neither needs a batch, so they work the same in training and in use. Transformers have LayerNorm. With a few
-# images a batch, BatchNorm's $\mu$ and $s^2$ become noise; then take GroupNorm, or freeze BatchNorm, as lesson 01 did.
+# A word on relatives. **LayerNorm** takes mean and variance over the neurons of one image, **GroupNorm** over groups
+# of channels. Neither needs a batch, so they work the same in training and in prediction. Transformers have
+# LayerNorm. With a few images a batch, BatchNorm's $\mu$ and $s^2$ become noise; then take GroupNorm, or freeze
+# BatchNorm, as lesson 01 did.
 #
 # ## 7. Dropout, with enough draws
 #
@@ -1201,13 +1205,13 @@ claim("the_best_rate_makes_up_for_it", max(at_best.values()) - min(at_best.value
 # encima: exactitud en la prueba con una misma tasa y con la mejor.*
 #
 # Las colinas se parecen; están en tasas distintas. (Sin BatchNorm, ninguna tasa compensa unos pesos cuatro veces
-# mayores de lo debido). Con SGD en lugar de Adam, el desplazamiento es aún mayor: allí el
-# gradiente encoge cuando los pesos crecen, y el paso efectivo es $\eta / \lVert w \rVert^2$.
+# mayores de lo debido). Con SGD en lugar de Adam, el desplazamiento es aún mayor: allí el gradiente encoge cuando los
+# pesos crecen, y el paso efectivo es $\eta / \lVert w \rVert^2$.
 #
 # Unas palabras sobre sus parientes. **LayerNorm** toma la media y la varianza sobre las neuronas de una imagen;
-# **GroupNorm**, sobre grupos de canales. Ninguna necesita un lote, así que funcionan igual al entrenar y en uso. Los
-# *transformers* llevan LayerNorm. Con pocas imágenes por lote, $\mu$ y $s^2$ de BatchNorm se vuelven ruido; entonces
-# use GroupNorm, o congele BatchNorm, como hizo la lección 01.
+# **GroupNorm**, sobre grupos de canales. Ninguna necesita un lote, así que funcionan igual al entrenar y al predecir.
+# Los *transformers* llevan LayerNorm. Con pocas imágenes por lote, $\mu$ y $s^2$ de BatchNorm se vuelven ruido;
+# entonces use GroupNorm, o congele BatchNorm, como hizo la lección 01.
 #
 # ## 7. *Dropout*, con suficientes repeticiones
 #
@@ -1247,14 +1251,16 @@ for p in (0.0, 0.5, 0.8):
         print(f"p = {p}, {steps:>4} {words['steps']}: {percent(chosen[p, steps].mean())} {verdict}", flush=True)
 
 # %% [markdown] lang="en"
-# The effect is two or three points, and for $p = 0.8$ the few steps would have hidden it. How many networks does it
-# take to see such an effect? The figure shows what we would have reported of $p = 0.5$ after many steps, had we trained
-# 3, 10 or more networks of each kind: the measured ones, drawn again and again.
+# After many steps the effect is about two points, and for $p = 0.8$ the few steps would have hidden it. How many
+# networks does it take to see such an effect? The figure shows what we would have reported of $p = 0.5$ after many
+# steps, had we trained 3, 10 or more networks of each kind. For that we draw from the measured networks, again and
+# again.
 
 # %% [markdown] lang="es"
-# El efecto es de dos o tres puntos, y con $p = 0.8$ los pocos pasos lo habrían ocultado. ¿Cuántas redes hacen falta
-# para ver un efecto así? La figura muestra lo que habríamos comunicado de $p = 0.5$ tras muchos pasos si hubiéramos
-# entrenado 3, 10 o más redes de cada tipo: las medidas, sorteadas una y otra vez.
+# Tras muchos pasos el efecto es de unos dos puntos, y con $p = 0.8$ los pocos pasos lo habrían ocultado. ¿Cuántas
+# redes hacen falta para ver un efecto así? La figura muestra lo que habríamos comunicado sobre $p = 0.5$ tras muchos
+# pasos si hubiéramos entrenado 3, 10 o más redes de cada tipo. Para ello sorteamos una y otra vez entre las redes
+# medidas.
 
 # %%
 gains = 100 * (chosen[0.5, after[1]].mean(1) - chosen[0.0, after[1]].mean(1))  # of each network
@@ -1379,8 +1385,8 @@ claim("script_agrees", 100 * abs(float(said.stdout.split()[1]) - from_lesson))
 # - Explain it: behind BatchNorm large weights mean small effective steps.
 #
 # Each trick mends one defect. Without the defect it changes little: standardising inputs of like size, ReLU in a
-# shallow network. All this was measured on features of the course's drawings; the size of an effect is another one on
-# your data, the way to measure it is not.
+# shallow network. All this was measured on features of the course's drawings; on your data the size of an effect will
+# be different, the way to measure it will not.
 #
 # From the toolbox this lesson used `load_network` and, in PyTorch, `replace_head`, `predict` and `ImageDataset`. It
 # added nothing to it.
@@ -1390,8 +1396,8 @@ claim("script_agrees", 100 * abs(float(said.stdout.split()[1]) - from_lesson))
 # %% [markdown] lang="es"
 # ## Lo que ya sabe hacer
 #
-# - Fijar los pesos iniciales con $\sqrt{2/n}$, sabiendo que solo es correcto en promedio: la suerte crece con la
-#   profundidad entre la anchura.
+# - Fijar los pesos iniciales con $\sqrt{2/n}$, sabiendo que solo es correcto en promedio: la suerte crece con el
+#   cociente entre profundidad y anchura.
 # - Medir salidas y gradientes capa por capa; escribir un bloque residual y BatchNorm.
 # - Comparar con justicia: cada red con su mejor tasa, muchas repeticiones y un intervalo. Con una sola tasa, BatchNorm
 #   parecía una pérdida, y es una ganancia.

@@ -128,8 +128,8 @@ print("TensorFlow", tf.__version__, "Keras", keras.__version__)
 #   en 0 y al principio se quedan cortas. Por eso las corrige: $\hat m_t = m_t / (1 - \beta_1^t)$,
 #   $\hat v_t = v_t / (1 - \beta_2^t)$.
 #
-# Suponga que el gradiente es siempre 1. ¿Qué optimizador da pasos cada vez más pequeños? ¿De quién es el primer paso
-# más largo? Se lo preguntamos a los de {Framework}.
+# Suponga que el gradiente es siempre 1. ¿Qué optimizador da pasos cada vez más pequeños? ¿Cuál da el primer paso más
+# largo? Se lo preguntamos a los de {Framework}.
 
 # %% framework="pytorch"
 OPTIMIZERS = {
@@ -581,14 +581,15 @@ claim("one_rate_for_all_is_unfair", 100 * np.ptp([answers.mean() for answers in 
 # both at the rate that validation chose.*
 #
 # The peaks are about equally high; they stand at different rates. Whoever takes 0.01 for all finds one optimizer far
-# ahead of another, and has measured the rates. What is left hangs on constants that hardly anybody tunes: PyTorch's
-# RMSProp ends two or three points ahead of Adam, Keras's does not, and with an $\varepsilon$ as large as Keras's
-# PyTorch's lead is halved. (Choi et al. 2019 say of large networks: with enough tuning the more general optimizer is
-# never worse.) Adam's merit is that its rate hardly depends on the problem.
+# ahead of another, and has only measured which of them that rate suits. What is left depends on constants that hardly
+# anybody tunes: PyTorch's RMSProp ends two or three points ahead of Adam, Keras's does not, and with an $\varepsilon$
+# as large as Keras's PyTorch's lead is halved. (Choi et al. 2019 say of large networks: with enough tuning the more
+# general optimizer is never worse.) Adam's merit is that much the same rate suits many problems.
 #
 # ## 3. Weight decay is no L2 penalty
 #
-# Large weights make sudden turns possible. Two ways to keep them small are often taken for the same thing.
+# Large weights let the output of a network change abruptly. Two ways to keep them small are often taken for the same
+# thing.
 #
 # - **L2 penalty**: add $\frac{\lambda}{2} w^2$ to the loss. Then $\lambda w$ joins the gradient:
 #   $g_t \to g_t + \lambda w_t$.
@@ -596,32 +597,33 @@ claim("one_rate_for_all_is_unfair", 100 * np.ptp([answers.mean() for answers in 
 #   in each step: $w_t \to (1 - \eta\lambda)\, w_t$.
 #
 # With plain SGD both are the same: put $g_t + \lambda w_t$ into the step, and you get
-# $(1-\eta\lambda) w_t - \eta g_t$. And with Adam, which divides what comes in by its usual size? We give weights that
-# start at 1 gradients of pure noise, small for some and large for others, and see what is left of them.
+# $(1-\eta\lambda) w_t - \eta g_t$. And with Adam, which divides what comes in by its usual size? We take weights that start at 1, give them
+# gradients of pure noise, small for some and large for others, and see what is left of them.
 
 # %% [markdown] lang="es"
 # *Exactitud de validación con cada tasa, media de las redes. Las líneas siguientes comparan cada uno con Adam en las
 # imágenes de prueba, ambos con la tasa que eligió la validación.*
 #
 # Las cimas son más o menos igual de altas; están en tasas distintas. Quien use 0.01 para todos encontrará que un
-# optimizador va muy por delante de otro, y lo que habrá medido son las tasas. Lo que queda depende de constantes que
-# casi nadie ajusta: RMSProp de PyTorch acaba dos o tres puntos por delante de Adam, el de Keras no, y con una
-# $\varepsilon$ tan grande como la de Keras la ventaja del de PyTorch se reduce a la mitad. (Choi et al. 2019 dicen de
-# redes grandes: con suficiente ajuste, el optimizador más general nunca es peor). El mérito de Adam es que su tasa
-# apenas depende del problema.
+# optimizador va muy por delante de otro, pero solo habrá medido a cuál le conviene esa tasa. Lo que queda depende de
+# constantes que casi nadie ajusta: RMSProp de PyTorch acaba dos o tres puntos por delante de Adam, el de Keras no, y
+# con una $\varepsilon$ tan grande como la de Keras la ventaja del de PyTorch se reduce a la mitad. (Choi et al. 2019
+# dicen de redes grandes: con suficiente ajuste, el optimizador más general nunca es peor). El mérito de Adam es que
+# casi la misma tasa sirve para muchos problemas.
 #
 # ## 3. El decaimiento de pesos no es una penalización L2
 #
-# Los pesos grandes permiten giros bruscos. Hay dos maneras de mantenerlos pequeños que a menudo se toman por la misma.
+# Los pesos grandes permiten que la salida de una red cambie con brusquedad. Hay dos maneras de mantenerlos pequeños
+# que a menudo se toman por la misma.
 #
 # - **Penalización L2**: sumar $\frac{\lambda}{2} w^2$ a la pérdida. Entonces $\lambda w$ se une al gradiente:
 #   $g_t \to g_t + \lambda w_t$.
 # - **[Decaimiento de pesos](../../docs/glosario.md#decaimiento-de-pesos) desacoplado**: no tocar el gradiente y encoger
 #   los pesos en cada paso: $w_t \to (1 - \eta\lambda)\, w_t$.
 #
-# Con SGD simple son lo mismo: ponga $g_t + \lambda w_t$ en el paso y obtendrá $(1-\eta\lambda) w_t - \eta g_t$. ¿Y con
-# Adam, que divide lo que recibe entre su tamaño habitual? Damos a unos pesos que empiezan en 1 gradientes de puro
-# ruido, pequeños para unos y grandes para otros, y miramos qué queda de ellos.
+# Con SGD simple son lo mismo: ponga $g_t + \lambda w_t$ en el paso y obtendrá $(1-\eta\lambda) w_t - \eta g_t$. ¿Y
+# con Adam, que divide lo que recibe entre su tamaño habitual? Tomamos unos pesos que empiezan en 1, les damos
+# gradientes de puro ruido, pequeños a unos y grandes a otros, y miramos qué queda de ellos.
 
 # %%
 noise_sizes = np.array([0.01, 0.1, 1.0, 10.0])
@@ -645,15 +647,15 @@ claim("l2_spares_the_loud", np.ptp(left["l2"]))
 # *What is left of weights after 300 steps of Adam with gradients of pure noise. The strength is the same everywhere;
 # only the size of the noise differs.*
 #
-# With L2, $\lambda w$ is divided too: weights with loud gradients are hardly decayed. That is why AdamW exists. But is
-# it better on our task? Both, over a wide range of strengths, at Adam's best rate.
+# With L2, $\lambda w$ is divided too: weights with loud gradients are hardly decayed. That is why AdamW exists. But
+# is it better on our task? We try both, over a wide range of strengths, at Adam's best rate.
 
 # %% [markdown] lang="es"
 # *Lo que queda de los pesos tras 300 pasos de Adam con gradientes de puro ruido. La intensidad es la misma en todas
 # partes; solo cambia el tamaño del ruido.*
 #
 # Con L2 también se divide $\lambda w$: los pesos con gradientes fuertes apenas decaen. Por eso existe AdamW. Pero ¿es
-# mejor en nuestra tarea? Las dos, con un intervalo amplio de intensidades y la mejor tasa de Adam.
+# mejor en nuestra tarea? Probamos las dos, con un intervalo amplio de intensidades y la mejor tasa de Adam.
 
 # %%
 strengths = {"l2": (0.001, 0.003, 0.01, 0.03, 0.1, 0.3), "decoupled": (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)}
@@ -680,7 +682,8 @@ claim("l2_and_decay_are_close_here", 100 * abs(metrics.paired_difference(*rivals
 # differ in use. AdamW's strengths are larger, since each step shrinks by $\eta\lambda$. And its best strength depends
 # less on the learning rate, so that the two can be tuned one after the other (Loshchilov and Hutter 2019).
 #
-# Usually only the matrices are decayed. A bias, or BatchNorm's $\gamma$ and $\beta$, makes no turn sharper.
+# Usually only the matrices are decayed. A bias makes no change more abrupt, and BatchNorm's $\gamma$ and $\beta$ are
+# few.
 #
 # **Your turn (2).** Make an AdamW with a rate of 0.01 and a decay of 0.1 for the matrices of `net`, and none for biases
 # and BatchNorm.
@@ -694,8 +697,8 @@ claim("l2_and_decay_are_close_here", 100 * abs(metrics.paired_difference(*rivals
 # mejor intensidad depende menos de la tasa de aprendizaje, así que se pueden ajustar una después de la otra (Loshchilov
 # y Hutter 2019).
 #
-# Por lo general solo se hacen decaer las matrices. Un sesgo, o la $\gamma$ y la $\beta$ de BatchNorm, no hace más
-# brusco ningún giro.
+# Por lo general solo se hacen decaer las matrices. Un sesgo no hace más brusco ningún cambio, y la $\gamma$ y la
+# $\beta$ de BatchNorm son pocas.
 #
 # **Le toca a usted (2).** Cree un AdamW con una tasa de 0.01 y un decaimiento de 0.1 para las matrices de `net`, y
 # ninguno para los sesgos y BatchNorm.
@@ -893,7 +896,8 @@ claim("clipping_prevents_it", 100 * (accuracy["before"] - accuracy["clipped"]))
 #
 # Here $\eta_t$ is the rate at step $t$, $\eta$ the highest one, $T$ the number of steps, and $T_w$ that of the warm-up.
 #
-# **Your turn (3).** Warm-up for `warmup` steps, then a cosine that reaches zero at step `steps`, in {Framework}.
+# **Your turn (3).** Write a schedule in {Framework}: warm-up for `warmup` steps, then a cosine that reaches zero at
+# step `steps`.
 
 # %% [markdown] lang="es"
 # El límite de 1 vale para todas las redes juntas, porque comparten el paso. Los valores habituales están entre 0.1 y
@@ -913,8 +917,8 @@ claim("clipping_prevents_it", 100 * (accuracy["before"] - accuracy["clipped"]))
 # Aquí $\eta_t$ es la tasa en el paso $t$, $\eta$ la más alta, $T$ el número de pasos y $T_w$ el de pasos de
 # calentamiento.
 #
-# **Le toca a usted (3).** Calentamiento durante `warmup` pasos y después un coseno que llega a cero en el paso `steps`,
-# en {Framework}.
+# **Le toca a usted (3).** Escriba un plan en {Framework}: calentamiento durante `warmup` pasos y después un coseno
+# que llega a cero en el paso `steps`.
 
 
 # %% framework="pytorch" tags=["folded"]
@@ -1050,10 +1054,10 @@ claim("schedules_change_little_here", 100 * np.ptp([answers.mean() for answers i
 # *Izquierda: pérdida media de 400 cuencos con ruido. Derecha: exactitud de validación de nuestras redes; arriba, en las
 # imágenes de prueba, cada plan con su mejor tasa.*
 #
-# En el cuenco, con una tasa constante se deja de mejorar: su ruido nunca se asienta. Nuestras redes se saben de memoria
-# sus pocas imágenes tras unos cien pasos, así que apenas hay ruido que asentar y los planes quedan cerca. El
-# calentamiento se hizo conocido con lotes enormes y con los *transformers*, que pueden divergir sin él; las nuestras no
-# divergen. A quien está sano, la medicina no le hace efecto.
+# En el cuenco, con una tasa constante la pérdida deja de bajar: su ruido nunca se asienta. Nuestras redes se saben de
+# memoria sus pocas imágenes tras unos cien pasos, así que apenas hay ruido que asentar y los planes quedan cerca. El
+# calentamiento se hizo conocido con lotes enormes y con los *transformers*, que pueden divergir sin él; nuestras
+# redes no divergen. A quien está sano, la medicina no le hace efecto.
 #
 # ## 6. Cuándo parar: ¿según qué número?
 #
@@ -1130,12 +1134,12 @@ claim("the_loss_stops_earlier", 10 * (np.median(stops["by_accuracy"]) - np.media
 # - the **predictions of several networks**: an [ensemble](../../docs/glossary.md#ensemble);
 # - and what do you think of a third, the weights of several networks?
 #
-# EMA pays where steps stay noisy. So we take it at a rate of 0.1, far above Adam's best, which does not fall.
+# EMA pays where steps stay noisy. So we take it at a constant rate of 0.1, far above Adam's best.
 
 # %% [markdown] lang="es"
-# La pérdida castiga estar *seguro y equivocado*; la exactitud, no. Por eso la pérdida da la vuelta antes. Qué es lo
-# correcto depende de lo que usted necesite: probabilidades de las que fiarse o respuestas correctas. El `fit` del curso
-# para según la pérdida.
+# La pérdida castiga estar *seguro y equivocado*; la exactitud, no. Por eso la pérdida da la vuelta antes. Cuál
+# conviene depende de lo que usted necesite: probabilidades de las que fiarse o respuestas correctas. El `fit` del
+# curso para según la pérdida.
 #
 # ## 7. Promedios, y trucos con las etiquetas
 #
@@ -1147,8 +1151,8 @@ claim("the_loss_stops_earlier", 10 * (np.median(stops["by_accuracy"]) - np.media
 # - las **predicciones de varias redes**: un [conjunto de modelos](../../docs/glosario.md#conjunto-de-modelos);
 # - ¿y qué le parece una tercera, los pesos de varias redes?
 #
-# EMA compensa donde los pasos siguen siendo ruidosos. Por eso la usamos con una tasa de 0.1, muy por encima de la mejor
-# de Adam, que además no baja.
+# EMA merece la pena donde los pasos siguen siendo ruidosos. Por eso la usamos con una tasa constante de 0.1, muy por
+# encima de la mejor de Adam.
 
 # %% framework="pytorch"
 averages = {}
@@ -1190,21 +1194,21 @@ claim("ema_smooths_large_steps", 100 * metrics.paired_difference(shares["last"],
 claim("averaged_strangers_fail", 100 * (shares["ensemble"].mean() - shares["mean_weights"].mean()))
 
 # %% [markdown] lang="en"
-# *On the test images, from a training at a rate of 0.1, which does not fall.*
+# *On the test images, from a training at a constant rate of 0.1.*
 #
 # The average takes back part of what the noise cost. At a rate of 0.03 we could no longer see its effect. And a rate
 # that falls does the same without it.
 #
-# The weights of strangers do not fit: neuron 7 of one network does another job than
-# neuron 7 of the next. An ensemble's *loss* can never be above the mean loss of its members: $-\log p$ curves upwards
-# (Jensen's inequality). It costs as many networks in use. (Ours has a further advantage: each member has learnt from
+# The weights of strangers do not fit: neuron 7 of one network does another job than neuron 7 of the next. An
+# ensemble's *loss* can never be above the mean loss of its members: $-\log p$ curves upwards (Jensen's inequality).
+# In use it costs as many networks as it has members. (Ours has a further advantage: each member has learnt from
 # images of its own.)
 #
 # **Labels and images.** Four more tricks belong to every modern recipe:
 #
 # | trick | what it does | known |
 # | --- | --- | --- |
-# | label smoothing | the right class gets 0.9, the others share 0.1 | helps large networks on ImageNet a little (Szegedy et al. 2016); makes them poorer teachers (Müller et al. 2019) |
+# | label smoothing | the right class gets 0.9, the others share 0.1 | helps large networks on ImageNet a little (Szegedy et al. 2016); makes them poorer teachers of smaller networks (Müller et al. 2019) |
 # | mixup | two images and their labels are mixed, $x = \lambda x_1 + (1-\lambda) x_2$ | about a point on ImageNet, with long training (Zhang et al. 2018) |
 # | augmentation: RandAugment, random erasing | colours, rotations, cuts beyond flips and shifts | much, where images are few and all of the network learns; changes the pixels, so features cannot be computed once |
 # | mixed precision | 16-bit numbers where they suffice | faster on a GPU, the accuracy stays (Micikevicius et al. 2018; lesson 01 shows the line) |
@@ -1212,7 +1216,7 @@ claim("averaged_strangers_fail", 100 * (shares["ensemble"].mean() - shares["mean
 # The first two are cheap enough to be measured here; mixup acts on the features.
 
 # %% [markdown] lang="es"
-# *En las imágenes de prueba, tras entrenar con una tasa de 0.1 que no baja.*
+# *En las imágenes de prueba, tras entrenar con una tasa constante de 0.1.*
 #
 # El promedio recupera una parte de lo que costó el ruido. Con una tasa de 0.03 ya no veíamos su efecto. Y una tasa que
 # baja hace lo mismo sin él.
@@ -1226,7 +1230,7 @@ claim("averaged_strangers_fail", 100 * (shares["ensemble"].mean() - shares["mean
 #
 # | truco | qué hace | qué se sabe |
 # | --- | --- | --- |
-# | suavizado de etiquetas (*label smoothing*) | la clase correcta recibe 0.9 y las demás se reparten 0.1 | ayuda un poco a redes grandes con ImageNet (Szegedy et al. 2016); las hace peores maestras (Müller et al. 2019) |
+# | suavizado de etiquetas (*label smoothing*) | la clase correcta recibe 0.9 y las demás se reparten 0.1 | ayuda un poco a redes grandes con ImageNet (Szegedy et al. 2016); las hace peores maestras de redes más pequeñas (Müller et al. 2019) |
 # | *mixup* | mezcla dos imágenes y sus etiquetas, $x = \lambda x_1 + (1-\lambda) x_2$ | alrededor de un punto con ImageNet, con entrenamientos largos (Zhang et al. 2018) |
 # | aumento de datos: RandAugment, borrado al azar | colores, giros y recortes, más allá de reflejos y desplazamientos | mucho, si hay pocas imágenes y aprende toda la red; cambia los píxeles, así que las características no se pueden calcular una sola vez |
 # | precisión mixta | números de 16 bits donde bastan | más rápido en una GPU, sin perder exactitud (Micikevicius et al. 2018; la lección 01 muestra la línea) |
@@ -1285,10 +1289,10 @@ claim("no_single_network_beats_the_probe", 100 * metrics.paired_difference(final
 # %% [markdown] lang="en"
 # *Test accuracy with 95 % intervals; the lines compare each with plain Adam on the same images.*
 #
-# Decay and dropout help, and together hardly more than one of them: both mend the same defect, too much freedom for ten
-# labels a class. Label smoothing and mixup gain nothing on these features, in so few steps; they were made for long
-# trainings of large networks. And a linear probe, which has few weights to restrain, is a strong rival. Beat it before
-# you believe in a trick.
+# Decay and dropout help, and together hardly more than one of them: both mend the same defect, too much freedom for
+# ten labels a class. Label smoothing and mixup gain nothing on these features, in so few steps, and may cost a few
+# points; they were made for long trainings of large networks. And a linear probe, which has few weights to restrain,
+# is a strong rival. Beat it before you believe in a trick.
 #
 # ## 9. On one page
 #
@@ -1298,10 +1302,11 @@ claim("no_single_network_beats_the_probe", 100 * metrics.paired_difference(final
 # *Exactitud en la prueba con intervalos del 95 %; las líneas comparan cada una con Adam sin trucos en las mismas
 # imágenes.*
 #
-# El decaimiento y el dropout ayudan, y juntos apenas más que uno de ellos: los dos remedian el mismo defecto, demasiada
-# libertad para diez etiquetas por clase. El suavizado de etiquetas y *mixup* no ganan nada con estas características y
-# tan pocos pasos; se hicieron para entrenamientos largos de redes grandes. Y una sonda lineal, que tiene pocos pesos
-# que frenar, es una rival fuerte. Gánele antes de creer en un truco.
+# El decaimiento y el dropout ayudan, y juntos apenas más que uno de ellos: los dos remedian el mismo defecto,
+# demasiada libertad para diez etiquetas por clase. El suavizado de etiquetas y *mixup* no ganan nada con estas
+# características y tan pocos pasos, y hasta pueden costar unos puntos; se idearon para entrenamientos largos de redes
+# grandes. Y una sonda lineal, que tiene pocos pesos que frenar, es una rival fuerte. Gánele antes de creer en un
+# truco.
 #
 # ## 9. En una página
 #
