@@ -597,8 +597,8 @@ claim("one_rate_for_all_is_unfair", 100 * np.ptp([answers.mean() for answers in 
 #   in each step: $w_t \to (1 - \eta\lambda)\, w_t$.
 #
 # With plain SGD both are the same: put $g_t + \lambda w_t$ into the step, and you get
-# $(1-\eta\lambda) w_t - \eta g_t$. And with Adam, which divides what comes in by its usual size? We take weights that start at 1, give them
-# gradients of pure noise, small for some and large for others, and see what is left of them.
+# $(1-\eta\lambda) w_t - \eta g_t$. And with Adam, which divides what comes in by its usual size? We take weights that
+# start at 1, give them gradients of pure noise, small for some and large for others, and see what is left of them.
 
 # %% [markdown] lang="es"
 # *Exactitud de validación con cada tasa, media de las redes. Las líneas siguientes comparan cada uno con Adam en las
