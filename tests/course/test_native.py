@@ -123,4 +123,4 @@ def test_a_lesson_has_few_cells_and_short_ones(name, framework):
     read = [cell.text for cell in cells if "folded" not in cell.tags and "%%writefile" not in cell.text]
     lengths = [len(text.strip().splitlines()) for text in read]
     assert max(lengths) <= 25
-    assert sum(length > 15 for length in lengths) <= 0.4 * len(lengths)
+    assert sum(length > 15 for length in lengths) <= len(lengths) / 2
