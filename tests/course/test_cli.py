@@ -136,8 +136,8 @@ def test_demo_prints_the_table_of_both_frameworks(course):
     assert rows[0][4:] == ["Congelada", "Ajuste fino", "Desde cero", "Segundos"]
     interval = "(85.0–95.0)"
     assert [row[:7] for row in rows[2:]] == [
-        ["PyTorch", "cats_vs_dogs", "mobilenet", "–", f"90.6 % {interval}", "–", f"90.6 % {interval}"],
-        ["TensorFlow", "cats_vs_dogs", "mobilenet", "–", f"91.2 % {interval}", "–", f"91.2 % {interval}"],
+        ["PyTorch", "cats_vs_dogs", "efficientnet_lite0", "–", f"90.6 % {interval}", "–", f"90.6 % {interval}"],
+        ["TensorFlow", "cats_vs_dogs", "efficientnet_lite0", "–", f"91.2 % {interval}", "–", f"91.2 % {interval}"],
     ]
     assert all(int(row[7]) < 120 for row in rows[2:])
     stem = "01_tiny_{}_es.{}"
