@@ -62,20 +62,6 @@ def wilson_interval(value: float, n: int) -> Estimate:
     return _wilson(value, n)
 
 
-def normal_interval(value: float, n: int) -> Estimate:
-    """The naive 95 % interval of a share: two standard errors to each side, as if shares were normal.
-
-    It is here to be compared with: near 0 and 1 it is too narrow, and it may leave the range of fractions.
-
-    Raises:
-        ValueError: where `value` is no fraction, or `n` is below 1.
-    """
-    if not 0 <= value <= 1 or n < 1:
-        raise ValueError(f"expected a fraction of 0 to 1 and n >= 1, got {value} and {n}")
-    half = Z * math.sqrt(value * (1 - value) / n)
-    return Estimate(value, value - half, value + half)
-
-
 def bootstrap_interval(
     statistic: Callable[..., float], *arrays: np.ndarray, draws: int = 1000, seed: int = 0
 ) -> Estimate:

@@ -104,13 +104,6 @@ def test_top_k_refuses_nonsense():
         evaluation.top_k_accuracy(np.array([0]), np.eye(2)[:1], 0)
 
 
-def test_normal_interval_is_empty_where_all_are_right():
-    found = evaluation.normal_interval(1.0, 60)
-    assert found.low == found.high == 1.0
-    with pytest.raises(ValueError, match="expected a fraction"):
-        evaluation.normal_interval(1.2, 60)
-
-
 def test_bootstrap_interval_of_a_share_is_near_wilsons():
     right = np.arange(300) % 10 != 0
     found, wilson = evaluation.bootstrap_interval(np.mean, right), evaluation.wilson_interval(0.9, 300)
