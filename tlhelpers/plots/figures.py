@@ -42,7 +42,7 @@ def word(key: str, language: str) -> str:
 def class_words(class_names: Sequence[str], language: str) -> tuple[str, ...]:
     """Names of classes as a figure shows them: in the language where `class_words.yaml` has them, no underscores."""
     known = yaml.safe_load(WORDS_FILE.read_text(encoding="utf-8")) if language == "es" else {}
-    return tuple(known.get(name.lower(), name.replace("_", " ")) for name in class_names)
+    return tuple(known.get(name.lower().replace(" ", "_"), name.replace("_", " ")) for name in class_names)
 
 
 def new_axes(ax: Axes | None, width: float = 6.0, height: float = 3.6) -> Axes:
