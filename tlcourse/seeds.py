@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 import os
+from ast import literal_eval
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from tlcourse.ledger import NOTHING, markdown_table
 from tlcourse.notebook_files import code_cells, read_notebook, tags_of, text_of
 from tlcourse.records import collect
 from tlcourse.sentences import SETUP_TAG, read_setup
+from tlcourse.source_cells import SOLUTION_TAG
 from tlcourse.variants import FRAMEWORK_NAMES
 from tlhelpers.claims import Claim
 from tlhelpers.paths import atomic_path
@@ -59,6 +61,8 @@ class SeedRuns:
 def run_seeds(notebook: Path, seeds: Iterable[int], folder: Path, values: dict, progress: bool = False) -> SeedRuns:
     """Runs a notebook with each seed whose run is not there yet; claims are shown and stop nothing.
 
+    The outputs that a built notebook already has are the run of its default seed.
+
     Args:
         notebook: A built notebook with a parameter `SEED`.
         seeds: Which.
@@ -80,6 +84,8 @@ def run_seeds(notebook: Path, seeds: Iterable[int], folder: Path, values: dict, 
         print(f"{runs.title}, seed {seed}: ", end="", flush=True)
         if done.exists():
             took = "kept"
+        elif _was_run_with(notebook, values | {"SEED": seed}):
+            done, took = notebook, "the notebook's own outputs"
         else:
             try:
                 with _claims_shown():
@@ -117,6 +123,15 @@ def write_section(page: Path, runs: SeedRuns) -> None:
     parts = [HEAD, *(f"## {title}\n{sections[title].rstrip()}" for title in sorted(sections))]
     with atomic_path(page) as temporary:
         temporary.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def _was_run_with(notebook: Path, values: dict) -> bool:
+    """Whether the notebook's own outputs, all of them there, come from these parameters."""
+    defaults = runner.read_parameters(notebook)
+    cells = [cell for cell in code_cells(read_notebook(notebook)) if SOLUTION_TAG not in tags_of(cell)]
+    return all(literal_eval(defaults[name]) == values[name] for name in values) and all(
+        cell["execution_count"] is not None for cell in cells
+    )
 
 
 def _claims_now(executed: Path, notebook: Path) -> list[Claim]:
