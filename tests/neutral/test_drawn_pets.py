@@ -115,6 +115,54 @@ def test_factors_can_be_held_fixed():
     assert len({f.x for f in drawn.factors}) == 12
 
 
+PLAIN = {"occlusion": 0.0, "noise": 0.0, "blur": 0.0}  # nothing in front, and the camera adds nothing
+
+
+def test_truth_is_given_when_asked_for_and_changes_no_picture():
+    without, pets = draw_pets(12, seed=6, size=48), draw_pets(12, seed=6, size=48, truth=True)
+    np.testing.assert_array_equal(without.images, pets.images)
+    assert without.masks is None
+    assert without.boxes is None
+    assert (pets.masks.shape, pets.masks.dtype) == ((12, 48, 48), bool)
+    assert (pets.boxes.shape, pets.boxes.dtype) == ((12, 4), np.float32)
+
+
+def test_a_mask_is_where_another_background_changes_nothing():
+    meadow, sky = (draw_pets(16, seed=7, truth=True, factors={**PLAIN, "background": b, "upper": u, "lower": u})
+                   for b, u in (("grass", (20, 40, 20)), ("sky", (240, 240, 250))))  # fmt: skip
+    np.testing.assert_array_equal(meadow.masks, sky.masks)
+    changed = np.abs(meadow.images.astype(int) - sky.images).max(-1)
+    inside = np.stack([mask[1:-1, 1:-1] for mask in meadow.masks])  # less its edge, where both colours mix
+    for dy, dx in ((0, 1), (2, 1), (1, 0), (1, 2)):
+        inside &= meadow.masks[:, dy : dy + 62, dx : dx + 62]
+    assert np.mean(changed[:, 1:-1, 1:-1][inside] > 8) < 0.01
+    assert np.mean(changed[~meadow.masks] > 60) > 0.85  # whiskers and their like are left
+
+
+def test_a_box_encloses_the_head_and_no_more():
+    pets = draw_pets(48, seed=8, size=96, truth=True, factors={**PLAIN, "pose": "sitting", "y": 0.4, "scale": 0.2})
+    for mask, (left, top, right, bottom), f in zip(pets.masks, pets.boxes, pets.factors, strict=True):
+        assert left < f.x - 0.7 * f.scale < f.x + 0.7 * f.scale < right
+        assert top < f.y - 0.8 * f.scale < f.y + 0.7 * f.scale < bottom
+        rows, columns = np.nonzero(mask)
+        assert abs(rows.min() / 96 - top) < 0.02  # above the ears there is nothing of the animal
+        assert columns.min() / 96 < left + 0.02
+        assert (columns.max() + 1) / 96 > right - 0.02
+        assert (right - left) * (bottom - top) < 0.42
+
+
+def test_truth_of_another_size_is_the_same():
+    small, large = (draw_pets(12, seed=9, size=size, truth=True) for size in (48, 96))
+    np.testing.assert_allclose(small.boxes, large.boxes, atol=0.02)
+    assert np.abs(small.masks.mean((1, 2)) - large.masks.mean((1, 2))).max() < 0.02
+
+
+def test_an_animal_outside_of_its_picture_has_no_truth():
+    pets = draw_pets(4, truth=True, factors={"x": -5.0, "pose": "head"})
+    assert not pets.masks.any()
+    assert not pets.boxes.any()
+
+
 @pytest.mark.parametrize(
     ("arguments", "meant"),
     [({"breeds": ["siamesse"]}, "siamese"), ({"style": "scetch"}, "sketch"), ({"factors": {"poze": "head"}}, "pose")],

@@ -14,10 +14,12 @@ import numpy as np
 
 from tlhelpers.drawn_pets.breeds import BREEDS, Breed
 from tlhelpers.drawn_pets.factors import Factors, find_breed, sample_factors
-from tlhelpers.drawn_pets.styles import STYLES, check_style, draw
+from tlhelpers.drawn_pets.styles import STYLES, check_style, draw, draw_truth
 from tlhelpers.errors import UnknownNameError
 
-__all__ = ["BREEDS", "SPECIES", "STYLES", "Breed", "DrawnPets", "Factors", "draw", "draw_pets", "sample_factors"]
+__all__ = [
+    "BREEDS", "SPECIES", "STYLES", "Breed", "DrawnPets", "Factors", "draw", "draw_pets", "draw_truth", "sample_factors",
+]  # fmt: skip
 
 SPECIES = ("cat", "dog")
 
@@ -30,6 +32,8 @@ class DrawnPets:
     species: np.ndarray  # (n,) int64, index into SPECIES: 0 cat, 1 dog
     breeds: np.ndarray  # (n,) int64, index into BREEDS
     factors: tuple[Factors, ...]
+    masks: np.ndarray | None = None  # (n, size, size) bool, see `draw_truth`; None where it was not asked for
+    boxes: np.ndarray | None = None  # (n, 4) float32, the head's left, top, right, bottom; fractions of the side
 
     def __len__(self) -> int:
         return len(self.images)
@@ -43,6 +47,7 @@ def draw_pets(
     style: str = "photo",
     breeds: Sequence[str] | None = None,
     factors: Mapping[str, object] | None = None,
+    truth: bool = False,
 ) -> DrawnPets:
     """Draw `n` animals; the breeds take turns, and cats and dogs alternate.
 
@@ -56,6 +61,7 @@ def draw_pets(
         style: one of `STYLES`.
         breeds: names of the breeds to draw, in their turn; all when None.
         factors: factors to hold fixed in all drawings, such as `{"pose": "head", "occlusion": 0.0}`.
+        truth: whether to return the animals' masks and the boxes of their heads as well.
 
     Raises:
         UnknownNameError: no such breed, style or factor.
@@ -80,4 +86,8 @@ def draw_pets(
         images[i] = draw(drawn[i], size, style)
     species = np.array([SPECIES.index(f.species) for f in drawn], np.int64)
     numbers = {breed.name: k for k, breed in enumerate(BREEDS)}
-    return DrawnPets(images, species, np.array([numbers[f.breed] for f in drawn], np.int64), tuple(drawn))
+    masks, boxes = np.empty((n, size, size), bool), np.empty((n, 4), np.float32)
+    for i, f in enumerate(drawn if truth else ()):
+        masks[i], boxes[i] = draw_truth(f, size)
+    where = (masks, boxes) if truth else (None, None)
+    return DrawnPets(images, species, np.array([numbers[f.breed] for f in drawn], np.int64), tuple(drawn), *where)

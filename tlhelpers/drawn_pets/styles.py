@@ -1,5 +1,6 @@
 """From factors to a picture: the animal is lit and set into its scene, then shown as a photo, a sketch or by night."""
 
+import copy
 import math
 
 import numpy as np
@@ -28,11 +29,8 @@ def draw(factors: Factors, size: int = 64, style: str = "photo") -> np.ndarray:
     """
     check_style(style)
     f, side = factors, SUPERSAMPLING * size
-    seeds = np.random.SeedSequence(f.detail_seed).spawn(5)
-    behind, animal, fur, front, camera = (np.random.Generator(np.random.PCG64(seed)) for seed in seeds)
-    body = Pen(f.x * side, f.y * side, f.scale * side, 0.0, f.flip)
-    head = Pen(f.x * side, f.y * side, f.scale * side, f.tilt, f.flip)
-    sheet = Sheet(side)
+    behind, animal, fur, front, camera = _generators(f)
+    body, head, sheet = _pen(f, side, 0.0), _pen(f, side, f.tilt), Sheet(side)
     draw_body(f, sheet, body, animal)
     draw_head(f, sheet, head, animal)
     # what is out of focus needs no fine pixels
@@ -42,6 +40,32 @@ def draw(factors: Factors, size: int = 64, style: str = "photo") -> np.ndarray:
     draw_occluder(f, image, front)
     image = image.reduce(SUPERSAMPLING)
     return {"photo": _photo, "sketch": _sketch, "night": _night}[style](f, image, camera)
+
+
+def draw_truth(factors: Factors, size: int = 64) -> tuple[np.ndarray, np.ndarray]:
+    """Where in its picture the animal is, and its head.
+
+    Returns:
+        The animal's mask `(size, size)` bool, its whiskers left out and what is hidden behind a thing in front kept;
+        and the box of its head with the ears `(4,)` float32, left, top, right and bottom as fractions of the side.
+    """
+    f, side = factors, SUPERSAMPLING * size
+    rng, whole, alone = _generators(f)[1], Sheet(side), Sheet(side)
+    draw_body(f, whole, _pen(f, side, 0.0), rng)
+    draw_head(f, alone, _pen(f, side, f.tilt), copy.deepcopy(rng))  # the same tufts of fur on both sheets
+    draw_head(f, whole, _pen(f, side, f.tilt), rng)
+    mask = np.asarray(whole.height.point(_ANIMAL).reduce(SUPERSAMPLING)) > 127
+    return mask, np.array(alone.height.getbbox() or (0, 0, 0, 0), np.float32) / side
+
+
+def _generators(f: Factors) -> list[np.random.Generator]:
+    """Of the background, the animal, its fur, what stands in front, and the camera."""
+    seeds = np.random.SeedSequence(f.detail_seed).spawn(5)
+    return [np.random.Generator(np.random.PCG64(seed)) for seed in seeds]
+
+
+def _pen(f: Factors, side: int, angle: float) -> Pen:
+    return Pen(f.x * side, f.y * side, f.scale * side, angle, f.flip)
 
 
 def check_style(style: str) -> None:
