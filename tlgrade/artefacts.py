@@ -78,6 +78,8 @@ def read_json(content: bytes) -> object:
         return json.loads(content, parse_constant=refuse)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except UnicodeDecodeError:
+        raise ValueError("not text") from None
 
 
 def _read(descriptor: int, size: int) -> bytes:

@@ -1,15 +1,22 @@
-"""Grades many submissions with dask.distributed: one process a slot, windows of futures, and only what is missing."""
+"""Grades many submissions: several at a time, and only what is missing.
+
+On one machine each slot is a thread, which waits for the client process that runs its notebooks. On several, a dask
+cluster has the slots.
+"""
 
 import contextlib
 import functools
 import itertools
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tlgrade.grade_one import grade
 from tlgrade.lab import open_lab
+from tlgrade.reasons import explain
 from tlgrade.run_submission import ClientProcess
 from tlgrade.settings import BoxSettings
 from tlgrade.store import ResultStore, result_key
@@ -17,15 +24,8 @@ from tlgrade.submissions import Submission, read_submission
 from tlhelpers.errors import TlhelpersError
 
 SCHEDULER_SECONDS = 10
-# Dask's workers watch themselves a hundred times a second and more. With 32 of them on two cores that took at least a
-# third of the time of an empty task.
-CLUSTER_SETTINGS = {
-    "distributed.worker.profile.enabled": False,
-    "distributed.admin.system-monitor.gil.enabled": False,
-    "distributed.admin.tick.interval": "1s",
-    "distributed.admin.large-graph-warning-threshold": "1GB",
-    "distributed.worker.memory.terminate": False,
-}
+_here = threading.local()
+_clients: list[ClientProcess] = []
 WINDOW = 1000  # futures at a time: enough to keep 1,000 slots busy, few enough to keep the memory flat
 
 
@@ -34,7 +34,7 @@ class Batch:
     """What came of a batch.
 
     Attributes:
-        keys: For each learner the key of the result; 64 characters each.
+        keys: For each learner the key of the result; 64 characters each. Who has only a failure may have none.
         failures: For each learner whose submission could not be graded, why. That is the grader's trouble, not theirs.
         graded: How many were graded now, and not found in the store.
     """
@@ -55,25 +55,27 @@ def grade_batch(
         lab_folder: As `prepare_lab` wrote it. With `scheduler` all machines see it and the submissions by these paths.
         settings: What boxes are made with.
         store: Where results go.
-        scheduler: Address of a dask scheduler; by default a cluster of this machine.
-        workers: Processes of that cluster, by default one a core; 0 grades in this process.
+        scheduler: Address of a dask scheduler; by default this machine alone.
+        workers: Notebooks at a time on this machine; by default one a core.
         progress: Show how many are done and the time that is left.
         window: Futures at a time.
     """
     digest = open_lab(str(lab_folder)).digest
     batch, missing = Batch(), {}
     for submission in submissions:
+        if submission.refusal and submission.refusal.code == "twice":  # which of the two counts is for a person to say
+            batch.failures[submission.learner] = explain("twice", submission.refusal.values, "en")
+            continue
         key = result_key(read_submission(submission), digest, settings)
         batch.keys[submission.learner] = key
         if key not in missing and store.read(key) is None:
             missing[key] = submission
     jobs = ((submission, str(lab_folder), settings.to_json()) for submission in missing.values())
-    few = len(missing) < 2 and not scheduler
-    with _mapper(0 if few else workers, scheduler, window) as run, _bar(len(missing), progress) as bar:
+    with _mapper(workers, scheduler, window) as run, _bar(len(missing), progress) as bar:
         for submission, answer in run(grade_submission, jobs):
             _keep(batch, store, submission, answer)
             bar.update()
-    lost = {batch.keys[learner]: told for learner, told in batch.failures.items()}
+    lost = {batch.keys[learner]: told for learner, told in batch.failures.items() if learner in batch.keys}
     for learner, key in batch.keys.items():  # whoever handed in the same file
         if key in lost:
             batch.failures.setdefault(learner, lost[key])
@@ -81,7 +83,7 @@ def grade_batch(
 
 
 def grade_submission(submission: Submission, lab_folder: str, settings: dict) -> tuple[str, dict]:
-    """Grades one submission in this process, which keeps its client process for the next.
+    """Grades one submission in this thread, which keeps its client process for the next.
 
     Returns:
         The result's key, and the result.
@@ -91,10 +93,18 @@ def grade_submission(submission: Submission, lab_folder: str, settings: dict) ->
     return result_key(content, lab.digest, made_with), grade(content, lab, made_with, client_process())
 
 
-@functools.cache
 def client_process() -> ClientProcess:
-    """This process's client."""
-    return ClientProcess()
+    """This thread's client."""
+    if not hasattr(_here, "client"):
+        _here.client = ClientProcess()
+        _clients.append(_here.client)
+    return _here.client
+
+
+def close_clients() -> None:
+    """Ends the clients of all threads, and with them the notebooks that they run."""
+    while _clients:
+        _clients.pop().end()
 
 
 def _keep(batch: Batch, store: ResultStore, submission: Submission, answer: tuple | Exception) -> None:
@@ -118,53 +128,58 @@ Run = Callable[[Callable, Iterable[tuple]], Iterator[tuple]]
 @contextlib.contextmanager
 def _mapper(workers: int | None, scheduler: str | None, window: int) -> Iterator[Run]:
     """What runs a function on many arguments and gives, for each, its first argument and the answer or the error."""
-    if workers == 0 and not scheduler:
-        try:
-            yield _run_here
-        finally:
-            client_process().close()
+    if scheduler:
+        with open_cluster(scheduler) as cluster:
+            yield functools.partial(run_windows, cluster, window=window)
         return
-    with open_cluster(workers, scheduler) as cluster:
-        yield functools.partial(run_windows, cluster, window=window)
+    slots = workers or os.cpu_count() or 1
+    pool = ThreadPoolExecutor(slots)
+    try:
+        yield functools.partial(run_threads, pool, slots=slots)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        close_clients()  # after an interruption, too: no thread then waits for a notebook
+        pool.shutdown()
 
 
-def _run_here(function: Callable, jobs: Iterable[tuple]) -> Iterator[tuple]:
-    for job in jobs:
-        try:
-            yield job[0], function(*job)
-        except (TlhelpersError, OSError) as error:
-            yield job[0], error
+def run_threads(pool: ThreadPoolExecutor, function: Callable, jobs: Iterable[tuple], *, slots: int) -> Iterator[tuple]:
+    """Runs a function on many arguments in the pool's threads.
+
+    Yields:
+        For each, as it is done, its first argument and the answer, or the error.
+    """
+    jobs, running = iter(jobs), {}
+    while True:
+        for job in itertools.islice(jobs, 2 * slots - len(running)):
+            running[pool.submit(function, *job)] = job[0]
+        if not running:
+            return
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            error = future.exception()
+            if error is not None and not isinstance(error, TlhelpersError | OSError | MemoryError):
+                raise error
+            yield running.pop(future), error or future.result()
 
 
 @contextlib.contextmanager
-def open_cluster(workers: int | None, scheduler: str | None) -> Iterator:
-    """A client of a dask cluster: of one that exists, or of one on this machine that ends with the block.
+def open_cluster(scheduler: str) -> Iterator:
+    """A client of a dask cluster.
 
     Raises:
-        TlhelpersError: No scheduler answers at the address.
+        TlhelpersError: dask is not installed, or no scheduler answers at the address.
     """
-    import dask
-    from distributed import Client, LocalCluster
-
-    if scheduler:
-        try:
-            client = Client(scheduler, timeout=SCHEDULER_SECONDS)
-        except (OSError, ValueError) as error:
-            raise TlhelpersError(
-                f"expected a dask scheduler at {scheduler}, and none answered ({error}). "
-                "Start one with `dask scheduler`, or leave --scheduler out to use this machine."
-            ) from None
-        with client:
-            yield client
-        return
-    with (
-        dask.config.set(CLUSTER_SETTINGS),
-        LocalCluster(
-            n_workers=workers or os.cpu_count(), threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0",
-            memory_limit=0, silence_logs=50,
-        ) as cluster,
-        Client(cluster) as client,
-    ):  # fmt: skip
+    try:
+        from distributed import Client
+    except ImportError:
+        raise TlhelpersError("expected dask.distributed for --scheduler. Install it: pip install distributed") from None
+    try:
+        client = Client(scheduler, timeout=SCHEDULER_SECONDS)
+    except (OSError, ValueError) as error:
+        raise TlhelpersError(
+            f"expected a dask scheduler at {scheduler}, and none answered ({error}). "
+            "Start one with `dask scheduler`, or leave --scheduler out to use this machine."
+        ) from None
+    with client:
         yield client
 
 

@@ -24,17 +24,44 @@ from tlgrade.mounts import (
     mount_options,
 )
 from tlgrade.settings import BoxSettings, Limits
+from tlgrade.syscalls import join_empty_keyring, open_filter
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 
 
-def box_command(settings: BoxSettings, program: list[str], *, nest: bool = False) -> list[str]:
+def start(
+    settings: BoxSettings, program: list[str], *, nest: bool = False, descriptors: Iterable[int] = (), **options
+) -> subprocess.Popen:
+    """Starts a program in a box.
+
+    Args:
+        settings: What the box is made with.
+        program: The program and its arguments, as paths inside the box.
+        nest: Let the program make boxes within this one, as the fork server does. It must then be ours.
+        descriptors: Open descriptors that the program gets.
+        options: For `subprocess.Popen`.
+    """
+    join_empty_keyring()
+    calls = open_filter()
+    kept = (*descriptors, *(() if calls is None else (calls,)))
+    try:
+        command = box_command(settings, program, nest=nest, calls=calls)
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=kept, cwd="/", **options)
+    finally:
+        if calls is not None:
+            os.close(calls)
+
+
+def box_command(
+    settings: BoxSettings, program: list[str], *, nest: bool = False, calls: int | None = None
+) -> list[str]:
     """The command that runs a program in a box.
 
     Args:
         settings: What the box is made with.
         program: The program and its arguments, as paths inside the box.
         nest: Let the program make boxes within this one, as the fork server does. It must then be ours.
+        calls: Descriptor of the filter of system calls, which the command must inherit.
     """
     limits = settings.limits
     bwrap = find_program("bwrap")
@@ -48,6 +75,7 @@ def box_command(settings: BoxSettings, program: list[str], *, nest: bool = False
         "--dir", f"{HOME}/tmp",
         "--size", str(limits.artefact_bytes), "--tmpfs", OUT,
         "--remount-ro", "/", "--chdir", HOME, "--clearenv", *_flags("--setenv", environment(settings).items()),
+        *([] if calls is None else ["--seccomp", str(calls)]),
         *(["--cap-add", "ALL"] if nest else ["--cap-drop", "ALL"]), "--", *_limit_command(limits), *program,
     ]  # fmt: skip
     return [*leave_root(settings), *inner] if os.geteuid() == 0 else inner
@@ -87,22 +115,26 @@ def self_test(settings: BoxSettings | None = None) -> None:
             f"expected Linux, whose namespaces make the box, came {platform.system()}. Grade on a Linux machine, "
             "in a virtual machine, or run submissions that you trust with --trust-submissions."
         )
-    command = box_command(settings or BoxSettings(), [sys.executable, f"{SCRIPTS}/probe.py"])
+    settings = settings or BoxSettings()
+    program = [sys.executable, f"{SCRIPTS}/probe.py", *settings.secret]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+        process = start(settings, program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            printed, error = process.communicate(timeout=60)
+        finally:
+            process.kill()
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BoxError(f"the box did not start: {error}. {_advice('')}") from None
-    if done.returncode or done.stdout.strip() != "holds":
-        told = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()[-1]
+    if process.returncode or printed.strip() != "holds":
+        told = (error.strip() or printed.strip() or f"exit code {process.returncode}").splitlines()[-1]
         raise BoxError(f"the box cannot be built here: {told}. {_advice(told)}")
 
 
 def _advice(told: str) -> str:
     if "unknown option" in told.lower() or "disable-userns" in told:
         return "bubblewrap 0.8 or later is needed: sudo apt-get install --only-upgrade bubblewrap"
-    if any(
-        word in told for word in ("user namespace", "uid map", "ermission denied", "not permitted", "No space left")
-    ):
+    signs = ("user namespace", "uid map", "ermission denied", "not permitted", "No space left", "ENOSPC")
+    if any(sign in told for sign in signs):
         return (
             "The kernel refuses user namespaces. Allow them: sudo sysctl -w user.max_user_namespaces=15000 "
             "kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0 "
@@ -116,7 +148,8 @@ def _limit_command(limits: Limits) -> list[str]:
 
     values = {
         "as": limits.address_space, "cpu": limits.cpu, "nproc": limits.processes, "fsize": limits.file_bytes,
-        "nofile": limits.open_files, "core": 0,
+        "nofile": limits.open_files,
+        "core": 1,  # bytes; with 0 the system would still start a program that collects cores, see core(5)
     }  # fmt: skip
     words = [find_program("prlimit")]
     for name, value in values.items():

@@ -42,15 +42,17 @@ def _balance(labels: list[int], num_classes: int) -> list[int]:
 
 def _defect_cases(rng: np.random.Generator) -> list[list]:
     cases = []
-    for n in (5, 9, 14):
+    for n in (7, 11, 14):
         images = rng.integers(0, 256, (n, SMALL_IMAGE, SMALL_IMAGE, 3), np.uint8)
         where = rng.permutation(np.arange(1, n))
         images[where[0]] = rng.integers(0, 256, 3)  # one colour all over, and not only grey
         images[max(where[1:3])] = images[min(where[1:3])]  # the later one is the copy
         images[where[3]] = images[0]
         images[where[3], 0, 0, 0] ^= 1  # nearly a copy, and so no copy
+        images[where[4], :1] = images[where[4], -1:] = images[where[4], :, :1] = images[where[4], :, -1:] = 7  # a frame
+        images[where[5]] = images[0, ::-1, ::-1]  # the same pixels elsewhere: the same sum, and no copy
         if n > 9:
-            images[max(where[4:6])] = images[min(where[4:6])]
+            images[max(where[6:8])] = images[min(where[6:8])]
         cases.append([images.tolist()])
     return [*cases, [rng.integers(0, 256, (4, SMALL_IMAGE, SMALL_IMAGE, 3), np.uint8).tolist()]]
 
@@ -80,10 +82,11 @@ def _top_k(labels: list[int], probabilities: list[list[float]], k: int) -> float
 def _prediction_cases(rng: np.random.Generator) -> list[list]:
     """True and predicted labels of unbalanced classes, one of which never occurs."""
     cases = []
-    for n, classes in ((8, 3), (40, 5), (150, 16)):
+    for n, classes in ((12, 4), (40, 5), (150, 16)):
         labels = rng.choice(classes - 1, n, p=rng.dirichlet(np.ones(classes - 1)))
         wrong = rng.random(n) < 0.4
         predicted = np.where(wrong, rng.integers(0, classes, n), labels)
+        predicted[0] = classes - 1  # an answer that is never right: its class has no image
         cases.append([labels.tolist(), predicted.tolist(), classes])
     return cases
 
@@ -147,3 +150,4 @@ CASES: dict[str, tuple[Callable[[np.random.Generator], list[list]], Callable[...
     "accuracy_interval": (_interval_cases, _interval),
     "name_or_nothing": (_nothing_cases, _nothing),
 }
+UNORDERED = frozenset({"find_defects"})  # nobody asks for an order: a set, or any order, is right

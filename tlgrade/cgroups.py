@@ -8,6 +8,7 @@ root has outside of systemd's services, and as `systemd-run --scope -p Delegate=
 import contextlib
 import itertools
 import os
+import re
 import time
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def sweep(is_gone) -> None:
         for folder in parent.glob(f"{PREFIX}*"):
             number = folder.name.removeprefix(PREFIX).partition("-")[0]
             with contextlib.suppress(OSError):
-                if number.isdigit() and is_gone(int(number)):
+                if re.fullmatch("[0-9]{1,9}", number) and is_gone(int(number)):
                     folder.rmdir()
 
 
@@ -101,9 +102,12 @@ def _parents(memory: int, processes: int) -> list[tuple[Path, dict[str, int]]]:
             if {"memory", "pids"} <= set((folder / "cgroup.subtree_control").read_text().split()):
                 return [(folder, {"memory.max": memory, "pids.max": processes})]
         return []
-    files = {"memory": {"memory.limit_in_bytes": memory}, "pids": {"pids.max": processes}}
+    # A group with the controller "cpu" shares the processors with its neighbours group by group, not process by
+    # process, which is what the boxes of two learners should do. In version 2 it comes along where it is on.
+    files = {"memory": {"memory.limit_in_bytes": memory}, "pids": {"pids.max": processes}, "cpu": {}}
     found = [(_folder(MOUNT / name, own.get(name, "/")), values) for name, values in files.items()]
-    return found if all((folder / "cgroup.procs").exists() for folder, _ in found) else []
+    there = [(folder, values) for folder, values in found if (folder / "cgroup.procs").exists()]
+    return there if there[: len(found) - 1] == found[: len(found) - 1] else []
 
 
 def _folder(mount: Path, path: str) -> Path:

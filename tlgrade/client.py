@@ -21,6 +21,7 @@ from tlgrade.fork_server import ForkServer
 from tlgrade.mounts import BoxError
 from tlgrade.notebook_client import run_notebook
 from tlgrade.settings import BoxSettings
+from tlgrade.syscalls import join_empty_keyring
 
 MEMORY_BYTES = 8 << 30  # of address space; it stores no outputs, so it needs little
 
@@ -61,6 +62,7 @@ class _State:
 
 def main() -> None:
     """Answers requests, a line of JSON each, until its standard input is closed."""
+    join_empty_keyring()
     # The soft limit only: boxes have their own, which may be higher.
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]))
     answers = os.fdopen(os.dup(1), "w")
@@ -83,9 +85,9 @@ def _say(answers: TextIO, content: dict) -> None:
 def _answer(job: dict, state: _State, on_start: Callable[[], None]) -> dict:
     try:
         return run_notebook(job, _fork_start(job, state), on_start)
-    except BoxError as error:
-        return {"box_error": str(error)}
-    except (ValueError, nbformat.ValidationError, AttributeError, TypeError, KeyError) as error:
+    except (BoxError, OSError, MemoryError) as error:  # a full disk, too, is this machine's fault and nobody's zero
+        return {"box_error": str(error) or type(error).__name__}
+    except (ValueError, nbformat.ValidationError) as error:
         return {"outcome": "no_notebook", "detail": type(error).__name__}
 
 

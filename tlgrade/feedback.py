@@ -17,10 +17,14 @@ TEXTS = {
     "en": {
         "points": "Points", "task": "Task", "reason": "Why", "bonus": "bonus", "of": "of", "run": "The run",
         "cells": "Cells that raised an error, counted from 1", "trusted": "This was graded without a box.",
+        "copies": "the notebook has this cell more than once, and the last one counts",
+        "halves": "Shares are those of one half of the hidden images; the points come from the other half.",
     },
     "es": {
         "points": "Puntos", "task": "Tarea", "reason": "Por qué", "bonus": "extra", "of": "de", "run": "La ejecución",
         "cells": "Celdas que produjeron un error, contadas desde 1", "trusted": "Se calificó sin caja de seguridad.",
+        "copies": "esta celda está más de una vez en el cuaderno, y cuenta la última",
+        "halves": "Los porcentajes son de una mitad de las imágenes ocultas; los puntos salen de la otra mitad.",
     },
 }  # fmt: skip
 PAGE = """<!doctype html>
@@ -62,10 +66,12 @@ def render(lab, learner: str, result: Mapping, language: str) -> str:
     """The page's HTML; everything in it that is not ours is escaped."""
     texts, titles = TEXTS[language], {task["id"]: task["title"][language] for task in lab.tasks}
     rows = []
+    copies = set(result["copies"])
     for task in result["tasks"]:
         name = titles[task["id"]] + (f" ({texts['bonus']})" if task["bonus"] else "")
         points = f"{number(task['points'])} {texts['of']} {number(task['of'])}"
         why = explain(task["code"], task["values"], language)
+        why += f"; {texts['copies']}" * (task["id"] in copies)
         rows.append(
             f'<tr><td>{escape(name)}</td><td class="number">{escape(points)}</td><td>{escape(_sentence(why))}</td></tr>'
         )
@@ -81,17 +87,15 @@ def render(lab, learner: str, result: Mapping, language: str) -> str:
         f"<h1>{escape(lab.title[language])}</h1>", f"<p>{escape(learner)}</p>",
         f"<p><strong>{escape(total)}</strong></p>",
         f"<table><thead><tr>{head}</tr></thead>", f"<tbody>{''.join(rows)}</tbody></table>",
-        f"<h2>{escape(texts['run'])}</h2>", f"<p>{escape(' '.join(run))}</p>",
+        f"<p>{escape(texts['halves'])}</p>", f"<h2>{escape(texts['run'])}</h2>", f"<p>{escape(' '.join(run))}</p>",
     ]  # fmt: skip
     return PAGE.format(language=language, title=escape(f"{lab.title[language]}: {learner}"), body="\n".join(body))
 
 
 def file_name(learner: str) -> str:
-    """A file name for a learner: the learner's own where it is an ordinary one, else made unique by a hash."""
+    """A file name for a learner: what is ordinary in the learner's own, and a hash that no other has."""
     safe = re.sub(r"[^A-Za-z0-9._-]", "_", learner).lstrip(".")[:80]
-    if safe and safe == learner:
-        return safe
-    return f"{safe or 'learner'}-{hashlib.sha256(os.fsencode(learner)).hexdigest()[:8]}"
+    return f"{safe or 'learner'}-{hashlib.sha256(os.fsencode(learner)).hexdigest()[:12]}"
 
 
 def escape(text: str) -> str:

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 
-from tlgrade.box import box_command
+from tlgrade import box
 from tlgrade.launch import BoxedProcess, end, greet
 from tlgrade.mounts import HOME, OUT, SCRIPTS, BoxError
 from tlgrade.settings import BoxSettings
@@ -100,10 +100,8 @@ def _start_template(framework: str, settings: BoxSettings) -> _Template | None:
     ours, theirs = socket.socketpair()
     program = [sys.executable, f"{SCRIPTS}/template.py", str(theirs.fileno()), framework, OUT]
     with theirs:
-        process = subprocess.Popen(
-            box_command(settings, program, nest=True), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, pass_fds=(theirs.fileno(),),
-        )  # fmt: skip
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        process = box.start(settings, program, nest=True, descriptors=[theirs.fileno()], **quiet)
     template = _Template(process, ours)
     try:
         template.greet()

@@ -33,6 +33,9 @@ class Score:
     breeds: dict[str, tuple[int, int]] | None = None
 
 
+NO_NOTEBOOK = Notebook((), {}, frozenset(), None, None)
+
+
 def grade(content: bytes | Refusal, lab: Lab, settings: BoxSettings, client: ClientProcess) -> dict:
     """Grades a submission.
 
@@ -52,32 +55,38 @@ def grade(content: bytes | Refusal, lab: Lab, settings: BoxSettings, client: Cli
     notebook = content if isinstance(content, Refusal) else parse_notebook(content)
     if isinstance(notebook, Refusal):
         scores = {task["id"]: Score(0.0, notebook.code, notebook.values) for task in lab.tasks}
-        return _result(lab, settings, scores, Notebook({}, None, None), {"outcome": "no_notebook"}, started)
-    run, found = run_submission(client, content, lab.files, settings, notebook.framework)
+        return _result(lab, settings, scores, NO_NOTEBOOK, {"outcome": "no_notebook"}, {}, started)
+    run, found = run_submission(client, notebook, lab.files, settings)
     if run["outcome"] == "no_notebook":
         found = {name: Refusal("no_notebook", {"detail": run["detail"]}) for name in lab.files}
     scores = _score_functions(notebook, lab, settings)
     for task in lab.tasks:
         if task["kind"] == "predictions":
             scores[task["id"]] = score_predictions(found[task["file"]], task, lab)
-    return _result(lab, settings, scores, notebook, run, started)
+    return _result(lab, settings, scores, notebook, run, found, started)
 
 
 def score_predictions(found: bytes | Refusal, task: Mapping, lab: Lab) -> Score:
-    """Scores one artefact of predictions."""
+    """Scores one artefact of predictions: points from one half of the hidden images, what is told from the other."""
     text = found if isinstance(found, Refusal) else read_text(found, task["file"])
     if isinstance(text, Refusal):
         return Score(0.0, text.code, text.values)
     try:
-        rows = lab_scoring.parse_predictions(text)
-        reached = lab_scoring.score_predictions(rows, lab.labels, lab.classes, task["measure"]).value
+        rows = lab_scoring.parse_predictions(text, len(lab.labels))
+        lab_scoring.refuse_problems(rows, list(lab.labels), lab.classes)
     except lab_scoring.PredictionsError as error:
         first = error.problems[0]
         return Score(0.0, "predictions", {"file": task["file"], "en": first.en, "es": first.es})
-    points = lab_scoring.points_for(task, lab.dataset, reached)
+    told, counted = (
+        lab_scoring.score_predictions(
+            [row for row in rows if row["id"] in half], half, lab.classes, task["measure"]
+        ).value
+        for half in lab_scoring.split_in_halves(lab.labels)
+    )
+    points = lab_scoring.points_for(task, lab.dataset, counted)
     bounds = [bound for bound, worth in task["steps"][lab.dataset] if worth > points]
-    values = {"reached": reached, "bound": min(bounds, default=0)}
-    return Score(points, "below" if bounds else "full", values if bounds else {}, reached, _by_breed(rows, lab))
+    values = {"reached": told, "bound": min(bounds, default=0)}
+    return Score(points, "below" if bounds else "full", values if bounds else {}, counted, _by_breed(rows, lab))
 
 
 def _by_breed(rows: list[Mapping], lab: Lab) -> dict[str, tuple[int, int]]:
@@ -92,21 +101,24 @@ def _by_breed(rows: list[Mapping], lab: Lab) -> dict[str, tuple[int, int]]:
 
 def _score_functions(notebook: Notebook, lab: Lab, settings: BoxSettings) -> dict[str, Score]:
     tasks = {task["id"]: task for task in lab.tasks if task["kind"] == "function"}
-    cases = {name: functions.make_cases(task, lab.seed) for name, task in tasks.items()}
-    sources = {name: notebook.cells[name] for name in tasks if name in notebook.cells}
-    answers = functions.call_functions(sources, tasks, cases, settings)
+    cases = {name: functions.make_cases(task, lab.key) for name, task in tasks.items()}
     scores = {}
-    for name, task in tasks.items():
-        given = answers.get(name, Refusal("missing_cell", {"task": name}))
+    for name, given in functions.call_functions(notebook, tasks, cases, settings).items():
         if isinstance(given, Refusal):
             scores[name] = Score(0.0, given.code, given.values)
         else:
-            scores[name] = Score(*functions.compare(given, task, cases[name]))
+            scores[name] = Score(*functions.compare(given, tasks[name], cases[name], notebook))
     return scores
 
 
 def _result(
-    lab: Lab, settings: BoxSettings, scores: dict[str, Score], notebook: Notebook, run: dict, started: float
+    lab: Lab,
+    settings: BoxSettings,
+    scores: dict[str, Score],
+    notebook: Notebook,
+    run: dict,
+    found: dict,
+    started: float,
 ) -> dict:
     tasks = [
         {"id": task["id"], "points": scores[task["id"]].points, "of": task["points"], "bonus": bool(task.get("bonus")),
@@ -122,6 +134,8 @@ def _result(
         "tasks": tasks,
         "outcome": run["outcome"],
         "failed_cells": run.get("failed", []),
+        "copies": sorted(notebook.copies & {task["id"] for task in lab.tasks}),
+        "files": {name: digest(content) for name, content in found.items() if isinstance(content, bytes)},
         "wall": settings.limits.wall,
         "boxed": settings.boxed,
         "language": notebook.language,

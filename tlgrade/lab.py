@@ -1,4 +1,4 @@
-"""The lab as a grader has it: definition, images for the box, and the labels and the seed that never enter one."""
+"""The lab as a grader has it: definition, images for the box, and the labels and the key that never enter one."""
 
 import functools
 import hashlib
@@ -14,7 +14,8 @@ from tlhelpers.errors import DataNotFoundError, ParameterError, UnknownNameError
 from tlhelpers.paths import atomic_path
 
 IMAGE_SIZE = 64  # pixels; what a lab's definition does not say
-_SECRET_BITS = 128
+KEY_BYTES = 16
+LABS = Path(__file__).resolve().parents[1] / "lab"
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +30,7 @@ class Lab:
         data: The folder that the box sees.
         labels: For each hidden image's id the index of its breed.
         classes: `breeds` and `species`, as in `classes.json`.
-        seed: Secret; the cases of functions follow from it.
+        key: Secret, 32 hexadecimal characters; pictures, ids and the cases of functions follow from it.
         digest: Hash of all this.
     """
 
@@ -40,7 +41,7 @@ class Lab:
     data: str
     labels: dict[str, int]
     classes: dict
-    seed: int
+    key: str
     digest: str
 
     @property
@@ -55,20 +56,22 @@ class Lab:
 
 
 def find_definition(name: str) -> Path:
-    """The definition of a lab: a YAML file, or the name of one in `lab/`.
+    """The definition of a lab: the name of one that comes with the course, or the path of a YAML file.
+
+    A name is never looked up in the working folder, which may be that of the submissions.
 
     Raises:
         DataNotFoundError: There is none.
     """
-    here = Path.cwd() / "lab"
-    beside = Path(__file__).resolve().parents[2] / "lab"
-    for path in (Path(name), here / f"{name}.yaml", beside / f"{name}.yaml"):
-        if path.suffix == ".yaml" and path.is_file():
-            return path
-    known = sorted(path.stem for folder in {here, beside} for path in folder.glob("*.yaml"))
+    known = {path.stem: path for path in sorted(LABS.glob("*.yaml"))}
+    if name in known:
+        return known[name]
+    path = Path(name)
+    if path.suffix == ".yaml" and path.is_file():
+        return path.resolve()
     if known:
         raise UnknownNameError("lab", name, known)
-    raise DataNotFoundError(f"expected a lab {name!r} in {here}, and there is none. Name its YAML file with --lab.")
+    raise DataNotFoundError(f"expected a lab {name!r} in {LABS}, and there is none. Name its YAML file with --lab.")
 
 
 def prepare_lab(
@@ -77,7 +80,6 @@ def prepare_lab(
     *,
     dataset: str | None = None,
     image_size: int | None = None,
-    seed: int | None = None,
 ) -> Lab:
     """Writes what grading needs into a folder that only the grader can open; what is there already is kept.
 
@@ -86,7 +88,6 @@ def prepare_lab(
         folder: Where it goes.
         dataset: One of the lab's data sets; by default its first.
         image_size: Side of the images in pixels.
-        seed: The secret seed; by default one that nobody chose.
 
     Raises:
         UnknownNameError: The lab has no such data set.
@@ -100,9 +101,9 @@ def prepare_lab(
     folder.mkdir(parents=True, exist_ok=True)
     os.chmod(folder, 0o700)
     wanted = {"dataset": dataset, "image_size": image_size}
-    settings = _read_settings(folder, wanted, seed)
+    settings = _read_settings(folder, wanted)
     if settings is None:
-        settings = wanted | {"seed": secrets.randbits(_SECRET_BITS) if seed is None else seed}
+        settings = wanted | {"key": secrets.token_hex(KEY_BYTES)}
         _write_data(folder, settings)
         _write_json(folder / "settings.json", settings)  # last: it says that all is there
     with atomic_path(folder / "definition.yaml") as temporary:
@@ -125,20 +126,23 @@ def open_lab(folder: str) -> Lab:
     return Lab(
         about["name"], about["title"], settings["dataset"], (*about["tasks"], *bonus), str(root / "data"),
         json.loads((root / "labels.json").read_text()), json.loads((root / "data/classes.json").read_text()),
-        settings["seed"], digest.hexdigest(),
+        settings["key"], digest.hexdigest(),
     )  # fmt: skip
 
 
-def _read_settings(folder: Path, wanted: dict, seed: int | None) -> dict | None:
+def _read_settings(folder: Path, wanted: dict) -> dict | None:
     path = folder / "settings.json"
     if not path.exists():
         return None
     settings = json.loads(path.read_text())
-    given = wanted if seed is None else wanted | {"seed": seed}
-    other = [name for name, value in given.items() if settings[name] != value]
+    if len(settings.get("key", "")) < 2 * KEY_BYTES:
+        raise ParameterError(
+            f"{folder} was made with a seed that can be guessed. Grade into another folder with --out."
+        )
+    other = [name for name, value in wanted.items() if settings[name] != value]
     if other:
         raise ParameterError(
-            f"{folder.parent} holds results for {other[0]} {settings[other[0]]!r}, and {given[other[0]]!r} was asked "
+            f"{folder.parent} holds results for {other[0]} {settings[other[0]]!r}, and {wanted[other[0]]!r} was asked "
             "for. Grade into another folder with --out."
         )
     return settings
@@ -151,7 +155,7 @@ def _write_data(folder: Path, settings: dict) -> None:
         folder / "data",
         folder / "labels.json",
         settings["dataset"],
-        seed=settings["seed"],
+        key=settings["key"],
         image_size=settings["image_size"],
     )
     for path in (folder / "data").iterdir():  # the box's user reads them, the folder above is the grader's only

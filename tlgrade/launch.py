@@ -20,7 +20,7 @@ import threading
 import time
 from pathlib import Path
 
-from tlgrade.box import box_command, environment
+from tlgrade import box
 from tlgrade.cgroups import ControlGroup, make_group
 from tlgrade.mounts import INSIDE, OUT, SCRIPTS, BoxError
 from tlgrade.settings import BoxSettings, Limits
@@ -64,22 +64,41 @@ class BoxedProcess:
         finally:
             self._control.close()
 
+    def send_tasks(self, tasks: list[dict]) -> None:
+        """Says what to do, task by task, each with its length before it; the program takes one when it is ready."""
+        with contextlib.suppress(OSError):  # it was ended, and what it did not answer is told of later
+            for task in tasks:
+                content = json.dumps(task).encode()
+                self._control.sendall(len(content).to_bytes(8, "big") + content)
+        self._control.close()
+
     def guard(self, wall: float, limits: Limits) -> None:
         """Ends the program after `wall` seconds, or when all its processes together hold too much memory.
 
-        Call it before `send`. Where control groups can be made, the system watches memory and processes too.
+        Seconds in which it waited for a processor that others had do not count, up to as many again: neighbours are
+        not its fault. Call it before `send`. Where control groups can be made, the system watches memory and processes
+        too, and gives each box an equal share of the processors.
         """
-        deadline = time.monotonic() + wall
         self._group = make_group(limits)
         with contextlib.suppress(OSError):  # it has ended already
             self._group.add(self.pid)
-        threading.Thread(target=self._guard, args=(deadline, limits.memory), daemon=True).start()
+        # Each has a thread of its own: a box with very many mappings takes long to be counted.
+        threading.Thread(target=self._watch_time, args=(wall,), daemon=True).start()
+        threading.Thread(target=self._watch_memory, args=(limits.memory,), daemon=True).start()
 
-    def _guard(self, deadline: float, memory: int) -> None:
-        while not self._ended.wait(_POLL_SECONDS):
-            if time.monotonic() > deadline:
+    def _watch_time(self, wall: float) -> None:
+        started, before = time.monotonic(), waited_for_processor(self.pid)
+        left = wall
+        while not self._ended.wait(min(left, _POLL_SECONDS)):
+            waited = min(max(waited_for_processor(self.pid) - before, 0), wall)
+            left = wall + waited - (time.monotonic() - started)
+            if left <= 0:
                 return self.kill("time")
-            if used_memory(self.pid) > memory:
+        return None
+
+    def _watch_memory(self, most: int) -> None:
+        while not self._ended.wait(_POLL_SECONDS):
+            if used_memory(self.pid) > most:
                 return self.kill("memory")
         return None
 
@@ -148,12 +167,8 @@ def launch(script: str, settings: BoxSettings, arguments: list[str] = (), descri
     """
     ours, theirs = socket.socketpair()
     home = None if settings.boxed else tempfile.mkdtemp(prefix="tlhelpers-trusted-")
-    command, options = _command(script, settings, home, [str(theirs.fileno()), *arguments])
     try:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            pass_fds=(theirs.fileno(), *descriptors), **options,
-        )  # fmt: skip
+        process = _start(script, settings, home, [str(theirs.fileno()), *arguments], [theirs.fileno(), *descriptors])
     except BaseException:
         ours.close()
         raise
@@ -174,15 +189,21 @@ def launch(script: str, settings: BoxSettings, arguments: list[str] = (), descri
     return boxed
 
 
-def _command(script: str, settings: BoxSettings, home: str | None, arguments: list[str]) -> tuple[list[str], dict]:
+def _start(
+    script: str, settings: BoxSettings, home: str | None, arguments: list[str], descriptors: list[int]
+) -> subprocess.Popen:
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     control, *rest = arguments
     if home is None:
-        return box_command(settings, [sys.executable, f"{SCRIPTS}/{script}", control, OUT, *rest]), {}
+        program = [sys.executable, f"{SCRIPTS}/{script}", control, OUT, *rest]
+        return box.start(settings, program, descriptors=descriptors, **quiet)
     out = Path(home) / "out"
     out.mkdir()
     (Path(home) / "tmp").mkdir()
-    program = [sys.executable, str(INSIDE / script), control, str(out), *rest]
-    return program, {"cwd": home, "env": environment(settings, home, str(out)), "start_new_session": True}
+    return subprocess.Popen(
+        [sys.executable, str(INSIDE / script), control, str(out), *rest], stdin=subprocess.DEVNULL, cwd=home,
+        env=box.environment(settings, home, str(out)), start_new_session=True, pass_fds=descriptors, **quiet,
+    )  # fmt: skip
 
 
 def greet(control: socket.socket, seconds: float) -> tuple[int, int]:
@@ -219,16 +240,33 @@ def used_memory(pid: int) -> int:
         with contextlib.suppress(OSError):
             for thread in os.listdir(f"/proc/{member}/task"):
                 family += map(int, Path(f"/proc/{member}/task/{thread}/children").read_text().split())
-    return sum(map(_proportional_memory, family))
+    return sum(_proportional_memory(member) + _kibibytes(f"/proc/{member}/status", "VmPTE:") for member in family)
+
+
+def waited_for_processor(pid: int) -> float:
+    """Seconds in which a process was ready to run and no processor was free, of the thread that waited most."""
+    waited = [0]
+    with contextlib.suppress(OSError, ValueError, IndexError):  # a system may be built without these counts
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            waited.append(int(Path(f"/proc/{pid}/task/{thread}/schedstat").read_text().split()[1]))
+    return max(waited) / 1e9
 
 
 def _proportional_memory(pid: int) -> int:
-    with contextlib.suppress(OSError, ValueError):
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return 1024 * int(line.split()[1])
+    shared = _kibibytes(f"/proc/{pid}/smaps_rollup", "Pss:")
+    if shared:
+        return shared
     with contextlib.suppress(OSError, ValueError, IndexError):
         return os.sysconf("SC_PAGE_SIZE") * int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return 0
+
+
+def _kibibytes(path: str, name: str) -> int:
+    """A line such as `Pss:  12 kB` of a file of /proc, in bytes; 0 where there is none."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in Path(path).read_text().splitlines():
+            if line.startswith(name):
+                return 1024 * int(line.split()[1])
     return 0
 
 

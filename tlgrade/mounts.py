@@ -3,8 +3,9 @@
 import functools
 import os
 import shutil
+import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import tlhelpers
@@ -28,7 +29,8 @@ _SHOW = f"""
 mount -t tmpfs -o mode=0755 none {_SHOWN} || exit 1
 number=0
 while [ "$1" != -- ]; do
-    mkdir {_SHOWN}/$number && mount --rbind "$1" {_SHOWN}/$number || exit 1
+    if [ -d "$1" ]; then mkdir {_SHOWN}/$number; else : > {_SHOWN}/$number; fi || exit 1
+    mount --rbind "$1" {_SHOWN}/$number || exit 1
     number=$((number + 1))
     shift
 done
@@ -47,7 +49,9 @@ def mount_options(settings: BoxSettings) -> list[str]:
     made: list[str] = []
     known: set[str] = set()
     shown: dict[str, str] = {}
-    for source, target in readable_places(settings):
+    places = list(readable_places(settings))
+    refuse_secrets(settings, [source for source, _ in places])
+    for source, target in places:
         # bubblewrap makes folders above a mount for their owner only, where the source is in a private folder.
         for folder in reversed(Path(target).parents[:-1]):
             if str(folder) not in known:
@@ -60,9 +64,33 @@ def mount_options(settings: BoxSettings) -> list[str]:
     for name in ("bin", "sbin", "lib", "lib32", "lib64"):
         if os.path.islink(f"/{name}"):
             made += ["--symlink", os.readlink(f"/{name}"), f"/{name}"]
+    for link, target in _links():
+        if not any(link.is_relative_to(place) for place in known):
+            made += ["--perms", "0755", "--dir", str(link.parent), "--symlink", target, str(link)]
+            known.add(str(link))
     if any(GRADER.is_relative_to(place) for place in known):  # installed beside what learners' code imports
         made += ["--tmpfs", str(GRADER), "--remount-ro", str(GRADER)]
     return made
+
+
+def refuse_secrets(settings: BoxSettings, sources: Iterable[str]) -> None:
+    """Refuses mounts that would show what is nobody's business in a box.
+
+    Raises:
+        BoxError: A folder would be mounted that holds the grader's home, a secret folder, or a socket.
+    """
+    secret = [Path(os.path.realpath(place)) for place in (os.path.expanduser("~"), *settings.secret)]
+    for source in map(os.path.realpath, sources):
+        for place in secret:
+            if place.is_relative_to(source) and source != "/":
+                raise BoxError(
+                    f"the box would have to show {source}, in which {place} lies. Install Python and the environment "
+                    "into folders that hold nothing else, and keep submissions and results outside of them"
+                )
+    for place in filter(None, (settings.lab_data, settings.weights)):
+        for folder, _, names in os.walk(place):
+            if any(stat.S_ISSOCK(os.lstat(os.path.join(folder, name)).st_mode) for name in names):
+                raise BoxError(f"{folder} has a socket in it, which a box could speak to. Remove it")
 
 
 def is_private(path: str) -> bool:
@@ -81,31 +109,45 @@ def readable_places(settings: BoxSettings) -> Iterator[tuple[str, str]]:
             seen.append(place)
             yield place, place
     yield str(INSIDE), SCRIPTS
-    fonts = _font_cache()
-    if fonts:
-        yield fonts, FONTS
+    for cache in _font_caches():
+        yield str(cache), f"{FONTS}/{cache.name}"
     if settings.lab_data:
         yield settings.lab_data, LAB_DATA
     if settings.weights:
         yield settings.weights, f"{DATA}/weights"
 
 
-def _font_cache() -> str | None:
-    """matplotlib's own list of fonts, where this user has one: to make it takes every kernel a second."""
+def _font_caches() -> list[Path]:
+    """matplotlib's own lists of fonts, where this user has them: to make one takes every kernel a second.
+
+    Files, and not their folder: that may be one where others have sockets.
+    """
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     folder = Path(os.environ.get("MPLCONFIGDIR") or f"{cache}/matplotlib")
-    return str(folder) if any(folder.glob("fontlist-*.json")) else None
+    return [path for path in sorted(folder.glob("fontlist-*.json")) if stat.S_ISREG(path.lstat().st_mode)]
 
 
 @functools.cache
 def _interpreter() -> tuple[str, ...]:
-    """The folders that this interpreter and this package are in, and the links on the way to it."""
-    found = [sys.prefix, sys.base_prefix]
-    hop = Path(sys.executable)
+    """The folders that this interpreter and this package are in."""
+    library = f"lib/python{sys.version_info.major}.{sys.version_info.minor}"
+    real = Path(sys.executable).resolve().parents[1]
+    found = [sys.prefix, sys.base_prefix, os.path.realpath(sys.base_prefix), str(real)]
+    folders = [folder for folder in map(os.path.abspath, found) if (Path(folder) / library).is_dir()]
+    return (*dict.fromkeys(folders), str(PACKAGE))
+
+
+@functools.cache
+def _links() -> tuple[tuple[Path, str], ...]:
+    """The links on the way from this interpreter's name to the interpreter, each with what it says.
+
+    They are made anew in the box. Their folders, such as a user's own `bin`, are nobody's business in there.
+    """
+    found, hop = [], Path(sys.executable)
     while hop.is_symlink():
-        hop = Path(os.path.normpath(hop.parent / os.readlink(hop)))
-        found.append(str(hop.parents[1]))
-    return (*dict.fromkeys(os.path.abspath(folder) for folder in found), str(PACKAGE))
+        found.append((hop, os.readlink(hop)))
+        hop = Path(os.path.normpath(hop.parent / found[-1][1]))
+    return tuple(found)
 
 
 def leave_root(settings: BoxSettings) -> list[str]:
@@ -144,7 +186,8 @@ def find_program(name: str) -> str:
     Raises:
         BoxError: It is not installed; the message has the command that installs it.
     """
-    found = shutil.which(name)
+    folders = [folder for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if os.path.isabs(folder)]
+    found = shutil.which(name, path=os.pathsep.join(folders))  # never in the working folder
     if found is None:
         package = {"bwrap": "bubblewrap"}.get(name, "util-linux")
         raise BoxError(

@@ -5,6 +5,7 @@ What the kernel sends is counted before it is parsed, and none of it is kept.
 
 import asyncio
 import functools
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from jupyter_client import AsyncKernelClient, AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.session import Session
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionComplete, DeadKernelError
+from nbclient.exceptions import CellExecutionComplete
 
 from tlgrade import artefacts, provisioner
 from tlgrade.launch import START_SECONDS, BoxedProcess
@@ -28,6 +29,7 @@ MESSAGE_BYTES = 8 << 20  # a larger message ends its connection
 _IOPUB_SECONDS = 4
 _DEATH_SECONDS = 0.3
 _END_SECONDS = 30
+_CELL_BYTES, _MOST_CELL_BYTES = 8 << 10, 256 << 20
 _KERNEL_ARGUMENTS = ["--HistoryManager.hist_file=:memory:"]
 
 
@@ -80,9 +82,16 @@ class _Runner(NotebookClient):
         return None
 
     async def run_cells(self) -> None:
-        """All cells, one after the other. The kernel's owner ends it; nbclient would ask it to end."""
+        """All cells, one after the other. The kernel's owner ends it; nbclient would ask it to end.
+
+        Raises:
+            BoxError: The kernel ended before it was given a cell.
+        """
         self.reset_execution_trackers()
-        await self.async_start_new_kernel_client()
+        try:
+            await self.async_start_new_kernel_client()
+        except Exception as error:  # nothing of the learner's has run
+            raise BoxError(f"the kernel ended before its first cell: {error}") from error
         monitor = self.kc.iopub_channel.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         watch = asyncio.create_task(_end_when_cut_off(monitor, self.km.provisioner.boxed))
         try:
@@ -109,7 +118,8 @@ def run_notebook(job: dict, start: Callable | None = None, on_start: Callable[[]
     """Runs a notebook in a box.
 
     Args:
-        job: `notebook` (path), `settings` (`BoxSettings`), `files` (names of artefacts) and `folder` for their content.
+        job: `notebook` (path of what `submissions.clean_notebook` left), `settings` (`BoxSettings`), `files` (names of
+            artefacts) and `folder` for their content.
         start: Forks a kernel, or gives None, which means a cold start.
         on_start: Called when the kernel was started.
 
@@ -119,9 +129,9 @@ def run_notebook(job: dict, start: Callable | None = None, on_start: Callable[[]
         it was refused.
     """
     settings = BoxSettings.from_json(job["settings"])
-    node = nbformat.reads(Path(job["notebook"]).read_text(encoding="utf-8"), as_version=4)
+    node = nbformat.from_dict(json.loads(Path(job["notebook"]).read_text(encoding="utf-8")))
     started, failed = time.monotonic(), []
-    manager = _make_manager(settings, start)
+    manager = _make_manager(settings, start, node)
     runner = _Runner(
         node, km=manager, timeout=None, allow_errors=True, record_timing=False, store_widget_state=False,
         iopub_timeout=_IOPUB_SECONDS,
@@ -147,10 +157,11 @@ async def _execute(
     boxed.guard(settings.limits.wall, settings.limits)
     manager.session.budget.on_too_much = functools.partial(boxed.kill, "output")
     try:
-        await asyncio.wait_for(runner.run_cells(), settings.limits.wall + _END_SECONDS)
+        # Twice the wall time: what the box waited for a processor does not count.
+        await asyncio.wait_for(runner.run_cells(), 2 * settings.limits.wall + _END_SECONDS)
         outcome = "finished"
-    except DeadKernelError:
-        outcome = "died"
+    except BoxError:
+        raise
     except Exception:  # whatever the kernel made of its messages: it is the kernel's doing, and scores come from files
         outcome = "died"
     finally:
@@ -175,12 +186,14 @@ def _zmq_context() -> zmq.asyncio.Context:
     return context
 
 
-def _make_manager(settings: BoxSettings, start) -> _Manager:
+def _make_manager(settings: BoxSettings, start, node: nbformat.NotebookNode) -> _Manager:
     config = {"settings": settings.to_json(), "start": start}
     name = provisioner.register()
     manager = _Manager(client_factory=_Client, context=_zmq_context())
     manager.session = _LimitedSession(parent=manager)
-    manager.session.budget = _Budget(settings.limits.output_bytes)
+    # A cell that prints nothing is told of as well, and its source is sent back.
+    own = sum(_CELL_BYTES + 3 * len(cell.source) for cell in node.cells if cell.cell_type == "code")
+    manager.session.budget = _Budget(settings.limits.output_bytes + min(own, _MOST_CELL_BYTES))
     manager._kernel_spec = KernelSpec(
         argv=["python", "-f", "{connection_file}"],
         metadata={"kernel_provisioner": {"provisioner_name": name, "config": config}},

@@ -1,13 +1,14 @@
 """Why points were lost, in English and in Spanish. Results keep codes and values; texts are made for a reader."""
 
 from tlhelpers.errors import UnknownNameError
+from tlhelpers.numbers import percent
 
 LANGUAGES = ("en", "es")
 REASONS = {  # code: (English, Spanish), filled with the values that came with the code
     "full": ("all points", "todos los puntos"),
     "below": (
-        "reached {reached:.1%}; the next points start at {bound:.0%}",
-        "se alcanzó {reached:.1%}; los siguientes puntos empiezan en {bound:.0%}",
+        "reached {reached}; the next points start at {bound}",
+        "se alcanzó {reached}; los siguientes puntos empiezan en {bound}",
     ),
     "predictions": ("the file {file} cannot be scored: {en}", "el archivo {file} no se puede puntuar: {es}"),
     "missing_file": (
@@ -30,8 +31,9 @@ REASONS = {  # code: (English, Spanish), filled with the values that came with t
         "trabajo",
     ),
     "cell_error": (
-        "run alone, the cell raised {detail}; it may use only np and what it defines itself",
-        "ejecutada sola, la celda produjo {detail}; solo puede usar np y lo que ella misma define",
+        "the cell raised {detail}; it is run with the notebook's imports, functions and constants, and nothing else",
+        "la celda produjo {detail}; se ejecuta con lo que el cuaderno importa, define como función o fija como "
+        "constante, y con nada más",
     ),
     "no_function": ("the cell defines no function {function}", "la celda no define ninguna función {function}"),
     "slow": (
@@ -40,8 +42,13 @@ REASONS = {  # code: (English, Spanish), filled with the values that came with t
     ),
     "no_answer": ("{function} gave no answer that could be read", "{function} no dio ninguna respuesta legible"),
     "wrong": (
-        "{function} is right in {right} of {cases} cases; all must be right",
-        "{function} acierta en {right} de {cases} casos; tienen que ser todos",
+        "{function} is right in {right} of {cases} cases; all must be right, and half of them give half the points",
+        "{function} acierta en {right} de {cases} casos; deben ser todos, y con la mitad se obtiene la mitad de los "
+        "puntos",
+    ),
+    "wrong_error": (
+        "{function} is right in {right} of {cases} cases, and raised {detail} in another",
+        "{function} acierta en {right} de {cases} casos y en otro produjo {detail}",
     ),
     "no_notebook": (
         "the submission is no notebook that can be opened ({detail})",
@@ -52,7 +59,20 @@ REASONS = {  # code: (English, Spanish), filled with the values that came with t
         "the submission has {count} notebooks; hand in one",
         "la entrega tiene {count} cuadernos; entregue uno solo",
     ),
+    "twice": (
+        "{learner} handed in twice, as a folder and as a file; keep one of them",
+        "{learner} ha entregado dos veces, en una carpeta y en un archivo; deje una sola",
+    ),
     "not_run": ("the notebook was not run", "el cuaderno no se ejecutó"),
+}
+LEFT_OUT = {  # why a file in the folder of submissions is nobody's result
+    "other_file": (
+        "no notebook: one must be called LEARNER.ipynb, or lie in a folder LEARNER",
+        "no es un cuaderno: debe llamarse ALUMNO.ipynb o estar en una carpeta ALUMNO",
+    ),
+    "hidden": ("a hidden file", "un archivo oculto"),
+    "beside": ("lies beside the notebook that was graded", "está junto al cuaderno calificado"),
+    "several_here": ("one of several notebooks of this learner", "uno de los varios cuadernos de esta persona"),
 }
 OUTCOMES = {  # how the run ended
     "finished": ("the notebook ran to its end", "el cuaderno se ejecutó hasta el final"),
@@ -95,7 +115,17 @@ def explain_outcome(outcome: str, values: dict, language: str) -> str:
     return _fill(OUTCOMES, outcome, values, language)
 
 
+def explain_left_out(code: str, language: str) -> str:
+    """Why a file is nobody's result.
+
+    Raises:
+        UnknownNameError: No such code.
+    """
+    return _fill(LEFT_OUT, code, {}, language)
+
+
 def _fill(texts: dict, code: str, values: dict, language: str) -> str:
     if code not in texts:
         raise UnknownNameError("reason", code, texts)
-    return texts[code][LANGUAGES.index(language)].format(**values)
+    shares = {name: percent(value) if name in ("reached", "bound") else value for name, value in values.items()}
+    return texts[code][LANGUAGES.index(language)].format(**shares)

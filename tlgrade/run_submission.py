@@ -7,6 +7,7 @@ the client sees its input closed and ends, and with it the box.
 import contextlib
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -20,6 +21,7 @@ from tlgrade import cgroups
 from tlgrade.artefacts import Refusal
 from tlgrade.mounts import BoxError
 from tlgrade.settings import BoxSettings
+from tlgrade.submissions import Notebook, clean_notebook
 
 START_SECONDS = 600  # until a kernel has started, with the import of its framework, on a machine that is busy
 GRACE_SECONDS = 75  # beyond a notebook's own time, once it has started: to end, and to take what it wrote
@@ -33,10 +35,16 @@ class ClientProcess:
 
     def __init__(self):
         self._process: subprocess.Popen | None = None
-        self._runs, self._left = 0, b""
+        self._runs, self._left, self._ended = 0, b"", False
 
     def ask(self, job: dict, seconds: float) -> dict | None:
-        """Its answer to a job; None where it died, or took longer than `seconds` from the kernel's start."""
+        """Its answer to a job; None where it died, or took longer than `seconds` from the kernel's start.
+
+        Raises:
+            BoxError: It was ended for good.
+        """
+        if self._ended:
+            raise BoxError("the grading was ended")
         if self._process is None or self._process.poll() is not None or self._runs >= RUNS:
             self.close()
             self._start()
@@ -48,7 +56,7 @@ class ClientProcess:
             if "started" in answer:
                 answer = json.loads(self._read_line(time.monotonic() + seconds))
             return answer
-        except (OSError, EOFError, ValueError):
+        except (OSError, EOFError, ValueError, AttributeError):  # the last where another thread has ended it
             self.close()
             return None
 
@@ -75,33 +83,37 @@ class ClientProcess:
         line, _, self._left = received.partition(b"\n")
         return line
 
+    def end(self) -> None:
+        """Ends it, also while another thread waits for its answer; it starts no more."""
+        self._ended = True
+        self.close()
+
     def close(self) -> None:
-        """Ends it and its box."""
-        if self._process is None:
+        """Ends it and its box; it starts again when it is asked."""
+        process, self._process = self._process, None
+        if process is None:
             return
         with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.close()
+            process.stdin.close()
         try:
-            self._process.wait(_CLOSE_SECONDS)
+            process.wait(_CLOSE_SECONDS)
         except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-        self._process.stdout.close()
-        self._process = None
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        process.stdout.close()
 
 
 def run_submission(
-    client: ClientProcess, content: bytes, files: list[str], settings: BoxSettings, framework: str | None
+    client: ClientProcess, notebook: Notebook, files: list[str], settings: BoxSettings
 ) -> tuple[dict, dict[str, bytes | Refusal]]:
     """Runs a notebook.
 
     Args:
         client: What runs it.
-        content: The notebook file's content.
+        notebook: What was handed in. Its kernel is forked from one that has the framework that it names.
         files: Names of the artefacts that are wanted.
         settings: What the box is made with.
-        framework: "pytorch", "tensorflow" or None, as the notebook says: its kernel is forked from one that has it.
 
     Returns:
         `outcome`, `seconds` and `failed` (the indices of cells that raised an error), and for each file its content or
@@ -112,15 +124,16 @@ def run_submission(
     """
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     try:
-        (folder / "notebook.ipynb").write_bytes(content)
+        (folder / "notebook.ipynb").write_bytes(clean_notebook(notebook))
         (folder / "artefacts").mkdir()
         job = {
             "notebook": str(folder / "notebook.ipynb"), "settings": settings.to_json(), "files": list(files),
-            "folder": str(folder / "artefacts"), "framework": framework or "neutral",
+            "folder": str(folder / "artefacts"), "framework": notebook.framework or "neutral",
         }  # fmt: skip
-        answer = client.ask(job, settings.limits.wall + GRACE_SECONDS)
+        most = 2 * settings.limits.wall + GRACE_SECONDS  # what it waits for a processor does not count
+        answer = client.ask(job, most)
         if answer is None:  # once may be the machine's fault, and must not cost a learner the points
-            answer = client.ask(job, settings.limits.wall + GRACE_SECONDS)
+            answer = client.ask(job, most)
         if answer is None:
             gone = {"outcome": "client", "seconds": settings.limits.wall, "failed": []}
             return gone, {name: Refusal("missing_file", {"file": name}) for name in files}
@@ -137,9 +150,9 @@ def run_submission(
 def sweep() -> None:
     """Removes folders and control groups of graders that were killed: their names begin with a process that is gone."""
     for folder in Path(tempfile.gettempdir()).glob("tlhelpers-*"):
-        number = folder.name.removeprefix(PREFIX).removeprefix("tlhelpers-").partition("-")[0]
+        named = re.fullmatch(r"tlhelpers-(?:run-)?([0-9]{1,9})-.*", folder.name)  # anybody may make such a folder
         with contextlib.suppress(OSError):
-            if number.isdigit() and _is_gone(int(number)) and folder.lstat().st_uid == os.geteuid():
+            if named and folder.lstat().st_uid == os.geteuid() and _is_gone(int(named[1])):
                 shutil.rmtree(folder, ignore_errors=True)
     cgroups.sweep(_is_gone)
 

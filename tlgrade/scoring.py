@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from tlgrade.cases import CASES, make_cases, reference
-from tlhelpers.lab.predictions import LabError, PredictionsError, find_problems, parse_predictions, three_breeds
+from tlgrade.cases import CASES, UNORDERED, make_cases, reference
+from tlhelpers.lab.predictions import LabError, PredictionsError, parse_predictions, refuse_problems, three_breeds
 from tlhelpers.metrics import Estimate, wilson_interval
 
 __all__ = [
-    "CASES", "MEASURES", "LabError", "PredictionsError", "equal_json", "find_problems", "make_cases",
-    "parse_predictions", "points_for", "read_definition", "reference", "score_predictions",
+    "CASES", "MEASURES", "LabError", "PredictionsError", "equal_json", "is_right", "make_cases", "parse_predictions",
+    "points_for", "read_definition", "reference", "refuse_problems", "score_predictions", "split_in_halves",
 ]  # fmt: skip
 
 MEASURES = ("top1", "macro", "top3", "species")
@@ -43,9 +43,7 @@ def score_predictions(
     """
     if measure not in MEASURES or not labels:
         raise ValueError(f"expected a measure among {MEASURES} and at least one label, got {measure!r}, {len(labels)}")
-    problems = find_problems(rows, list(labels), classes)
-    if problems:
-        raise PredictionsError(problems)
+    refuse_problems(rows, list(labels), classes)
     breeds, species = classes["breeds"], classes["species"]
     truth = np.array([labels[row["id"]] for row in rows])
     if measure == "species":
@@ -63,6 +61,21 @@ def score_predictions(
     return wilson_interval(min(1.0, float(own.mean())), max(1, int(equivalent)))
 
 
+def split_in_halves(labels: Mapping[str, int]) -> tuple[dict[str, int], dict[str, int]]:
+    """The hidden images whose result is told to learners, and those that the grade comes from.
+
+    Ids are random, so every second one of each breed is as good as drawn. With one half alone nobody learns, hand-in by
+    hand-in, which answers the grade would like.
+    """
+    halves: tuple[dict[str, int], dict[str, int]] = ({}, {})
+    seen: dict[int, int] = {}
+    for name in sorted(labels):
+        breed = labels[name]
+        halves[seen.get(breed, breed) % 2][name] = breed  # where a breed has an odd number, the larger half takes turns
+        seen[breed] = seen.get(breed, breed) + 1
+    return halves
+
+
 def points_for(task: Mapping, dataset: str, value: float) -> float:
     """The points that a fraction is worth: those of the highest step of the data set that it reaches, else 0.
 
@@ -77,8 +90,17 @@ def points_for(task: Mapping, dataset: str, value: float) -> float:
     return float(max((points for bound, points in task["steps"][dataset] if value >= bound), default=0))
 
 
-def equal_json(came: object, expected: object, tolerance: float = 1e-6) -> bool:
-    """Whether two values as `json.loads` gives them are equal: numbers to a tolerance, all else exactly.
+def is_right(cases: str, came: object, arguments: list) -> bool:
+    """Whether what a function returned, as JSON has it, is the right answer to a case of `make_cases`."""
+    expected = reference(cases, arguments)
+    if cases in UNORDERED and isinstance(came, list):
+        numbers = [value for value in came if isinstance(value, int | float) and not isinstance(value, bool)]
+        came = sorted(numbers) if len(numbers) == len(came) else came
+    return equal_json(came, expected)
+
+
+def equal_json(came: object, expected: object, tolerance: float = 1e-3) -> bool:
+    """Whether two values as `json.loads` gives them are equal: fractions to a tolerance, all else exactly.
 
     `True` is not 1, and NaN equals nothing. A list of another length, or an object with other keys, is unequal.
     """
@@ -87,6 +109,7 @@ def equal_json(came: object, expected: object, tolerance: float = 1e-6) -> bool:
     if isinstance(expected, int | float):
         if isinstance(came, bool) or not isinstance(came, int | float):
             return False
+        tolerance = 1e-9 if isinstance(expected, int) else tolerance  # a count, also where it came as 2.0
         try:
             return math.isclose(came, expected, rel_tol=tolerance, abs_tol=tolerance)
         except OverflowError:  # an integer that no float holds

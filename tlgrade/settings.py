@@ -47,6 +47,7 @@ class BoxSettings:
         boxed: False runs without a box, for submissions that are trusted.
         threads: Threads of numerical libraries.
         fork: Fork kernels from a process that has imported the framework already.
+        secret: Folders that no box may see, such as those of submissions and of results.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -55,6 +56,7 @@ class BoxSettings:
     boxed: bool = True
     threads: int = 1
     fork: bool = True
+    secret: tuple[str, ...] = ()
 
     def to_json(self) -> dict:
         """As JSON has it."""
@@ -63,7 +65,7 @@ class BoxSettings:
     @classmethod
     def from_json(cls, values: dict) -> "BoxSettings":
         """The inverse of `to_json`."""
-        return cls(**{**values, "limits": Limits(**values["limits"])})
+        return cls(**{**values, "limits": Limits(**values["limits"]), "secret": tuple(values["secret"])})
 
 
 def limits_from(**given) -> Limits:

@@ -23,8 +23,11 @@ def result_key(content: bytes | Refusal, lab_digest: str, settings: BoxSettings)
     Whose submission it is does not matter: the same notebook has the same result.
     """
     submission = content if isinstance(content, bytes) else f"{content.code} {content.values}"
-    told = {key: value for key, value in settings.to_json().items() if key not in ("lab_data", "fork")}
-    return digest(submission, lab_digest, environment_digest(), grader_digest(), json.dumps(told, sort_keys=True))
+    weights = sorted(Path(settings.weights).rglob("*")) if settings.weights else []
+    sizes = [f"{path.name} {path.stat().st_size}" for path in weights if path.is_file()]
+    told = {key: value for key, value in settings.to_json().items() if key not in ("lab_data", "fork", "secret")}
+    made_with = json.dumps([told, sizes], sort_keys=True)
+    return digest(submission, lab_digest, environment_digest(), grader_digest(), made_with)
 
 
 @functools.cache
@@ -32,7 +35,7 @@ def environment_digest() -> str:
     """Hash of the interpreter, of every installed package with its version, and of the code that learners import."""
     packages = sorted({f"{found.metadata['Name']} {found.version}" for found in importlib.metadata.distributions()})
     # The package may be worked on where it lies, and what learners import from it decides what they reach.
-    own = (path.read_bytes() for path in sorted(PACKAGE.rglob("*.py")))
+    own = (path.read_bytes() for path in sorted(PACKAGE.rglob("*")) if path.suffix in (".py", ".yaml", ".safetensors"))
     return digest(platform.python_version(), platform.machine(), *packages, *own)
 
 

@@ -38,7 +38,7 @@ def test_predictions_that_are_a_little_right_have_some_points(lab, make_settings
     result = grade(make_notebook(worse), lab, make_settings(), client)
     assert points(result) == {"balance": 1, "final": 1}
     task = result["tasks"][1]
-    assert explain(task["code"], task["values"], "en") == "reached 75.0%; the next points start at 90%"
+    assert explain(task["code"], task["values"], "en") == "reached 75.0 %; the next points start at 90.0 %"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from tests.grading.tiny_lab import write_lab
 from tlgrade import artefacts, gradebooks
 from tlgrade.artefacts import Refusal
 from tlgrade.batch import grade_batch, run_windows
@@ -22,7 +23,8 @@ def result(lab) -> dict:
     task = {"bonus": False, "code": "full", "values": {}, "reached": None}
     return {
         "lab": "tiny", "points": 3.5, "of": 4.0, "bonus": 0.0, "outcome": "finished", "failed_cells": [2], "wall": 5.0,
-        "boxed": True, "language": "es", "framework": None, "breeds": {"Beagle": [1, 4], "Boxer": [4, 4]},
+        "boxed": True, "language": "es", "framework": None, "copies": [],
+        "files": {"p.csv": "a digest"}, "breeds": {"Beagle": [1, 4], "Boxer": [4, 4]},
         "tasks": [
             {**task, "id": "balance", "points": 1.0, "of": 1},
             {**task, "id": "final", "points": 2.5, "of": 3, "code": "below", "reached": 0.7,
@@ -52,7 +54,7 @@ def test_feedback_escapes_all_that_is_not_ours(lab, result):
 def test_feedback_tells_points_reasons_and_cells(lab, result):
     page = render(lab, "ana", result, "es")
     assert "2.5 de 3" in page
-    assert "Se alcanzó 70.0%; los siguientes puntos empiezan en 90%." in page
+    assert "Se alcanzó 70.0 %; los siguientes puntos empiezan en 90.0 %." in page
     assert "contadas desde 1: 3." in page
 
 
@@ -65,7 +67,8 @@ def test_a_page_stays_in_its_folder(name):
 
 
 def test_two_learners_never_share_a_page():
-    assert file_name("a/b") != file_name("a_b")
+    pages = [file_name(name) for name in ("a/b", "a_b", "a b", "A_b", "a_b-c8687a08")]
+    assert len(set(pages)) == len(pages)
 
 
 def test_the_class_report_names_the_hardest_breed_first(lab, result, tmp_path):
@@ -146,18 +149,36 @@ def test_a_broken_result_is_graded_again(tmp_path):
     assert store.read("cd" * 32) is None
 
 
-def test_submissions_are_found_by_learner(tmp_path):
-    for learner, names in {"ana": ["a.ipynb"], "bo": [], "cy": ["1.ipynb", "2.ipynb"]}.items():
-        (tmp_path / learner).mkdir()
-        for name in names:
-            (tmp_path / learner / name).write_text("{}")
-    (tmp_path / "flat.ipynb").write_text("{}")
-    (tmp_path / "link.ipynb").symlink_to("flat.ipynb")
-    (tmp_path / "notes.txt").write_text("")
-    (tmp_path / ".ipynb_checkpoints").mkdir()
-    read = {found.learner: read_submission(found) for found in find_submissions(tmp_path)}
-    codes = {learner: getattr(content, "code", content) for learner, content in read.items()}
-    assert codes == {"ana": b"{}", "bo": "absent", "cy": "several", "flat": b"{}", "link": "not_regular"}
+def test_submissions_are_found_by_learner_and_nothing_vanishes(tmp_path):
+    files = [
+        "ana/a.ipynb", "cy/1.ipynb", "cy/2.ipynb", "flat.IPYNB", "notes.txt", "all.zip", "nb.ipynb.txt", ".hidden",
+        "repo/work/lab.ipynb", "repo/work/data.csv", "repo/.git/HEAD.ipynb", "both.ipynb", "both/b.ipynb",
+        ".DS_Store", "ana/.ipynb_checkpoints/a-checkpoint.ipynb", "__MACOSX/ana/._a.ipynb",
+    ]  # fmt: skip
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text("{}")
+    (tmp_path / "bo").mkdir()
+    (tmp_path / "link.ipynb").symlink_to("flat.IPYNB")
+    (tmp_path / "folder_link").symlink_to("ana")
+    found, left = find_submissions(tmp_path)
+    codes = {one.learner: getattr(read_submission(one), "code", "notebook") for one in found}
+    assert codes == {
+        "ana": "notebook", "bo": "absent", "cy": "several", "flat": "notebook", "link": "not_regular",
+        "repo": "notebook", "both": "twice",
+    }  # fmt: skip
+    assert {entry.path: entry.matters for entry in left} == {
+        ".hidden": False, "all.zip": True, "notes.txt": True, "nb.ipynb.txt": True, "folder_link": True,
+        "cy/1.ipynb": True, "cy/2.ipynb": True, "repo/work/data.csv": False,
+    }  # fmt: skip
+
+
+def test_a_folder_that_cannot_be_opened_is_told_and_stops_nothing(tmp_path):
+    if os.geteuid() == 0:
+        pytest.skip("root opens every folder")
+    (tmp_path / "closed").mkdir(mode=0o311)
+    (found,), _ = find_submissions(tmp_path)
+    assert found.refusal.code == "unreadable"
 
 
 def test_an_empty_or_absent_folder_is_an_error(tmp_path):
@@ -167,18 +188,25 @@ def test_an_empty_or_absent_folder_is_an_error(tmp_path):
         find_submissions(tmp_path / "none")
 
 
-def test_a_misspelled_lab_is_answered_with_the_right_one(monkeypatch, tmp_path):
+def test_a_misspelled_lab_is_answered_with_the_right_one_and_the_working_folder_is_not_asked(monkeypatch, tmp_path):
     (tmp_path / "lab").mkdir()
-    (tmp_path / "lab/dogs.yaml").write_text("")
+    (tmp_path / "lab/pets.yaml").write_text("name: mine")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UnknownNameError, match="'dogs'"):
-        find_definition("dog")
+    with pytest.raises(UnknownNameError, match="'pets'"):
+        find_definition("pet")
+    assert not find_definition("pets").is_relative_to(tmp_path)
+    assert find_definition("lab/pets.yaml") == tmp_path / "lab/pets.yaml"
+
+
+def test_a_short_seed_of_an_older_grading_is_refused(tmp_path):
+    folder = write_lab(tmp_path / "lab")
+    (folder / "settings.json").write_text('{"dataset": "drawn_pets_breeds", "image_size": 8, "seed": 7}')
+    with pytest.raises(ParameterError, match="can be guessed"):
+        prepare_lab(folder / "definition.yaml", folder)
 
 
 def test_results_for_other_images_are_not_mixed(lab_folder):
     definition = lab_folder / "definition.yaml"
-    with pytest.raises(ParameterError, match="--out"):
-        prepare_lab(definition, lab_folder, seed=1)
     with pytest.raises(ParameterError, match="image_size"):
         prepare_lab(definition, lab_folder, image_size=99)
     assert prepare_lab(definition, lab_folder).labels == open_lab(str(lab_folder)).labels
@@ -191,7 +219,7 @@ def test_nobody_else_can_open_the_folder_with_the_labels(lab_folder):
 
 def test_a_scheduler_that_does_not_answer_is_named(lab_folder, tmp_path):
     (tmp_path / "a.ipynb").write_text("{}")
-    submissions, store = find_submissions(tmp_path), ResultStore(tmp_path / "results")
+    (submissions, _), store = find_submissions(tmp_path), ResultStore(tmp_path / "results")
     with pytest.raises(TlhelpersError, match="dask scheduler"):
         grade_batch(submissions, lab_folder, BoxSettings(), store, scheduler="nowhere:1", progress=False)
 

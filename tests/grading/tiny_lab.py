@@ -57,7 +57,8 @@ def write_lab(folder: Path, definition: dict = DEFINITION) -> Path:
     about = {"breeds": BREEDS, "species": SPECIES, "dataset": "drawn_pets_breeds", "image_size": 8}
     (data / "classes.json").write_text(json.dumps(about))
     (folder / "labels.json").write_text(json.dumps(dict(zip(ids.tolist(), labels.tolist(), strict=True))))
-    (folder / "settings.json").write_text(json.dumps({"dataset": "drawn_pets_breeds", "image_size": 8, "seed": 12345}))
+    settings = {"dataset": "drawn_pets_breeds", "image_size": 8, "key": "12345678" * 4}
+    (folder / "settings.json").write_text(json.dumps(settings))
     (folder / "definition.yaml").write_text(yaml.safe_dump(definition))
     return folder
 

@@ -8,7 +8,7 @@ from tlcourse import lab_builder
 from tlhelpers.lab.data import write_lab_data
 
 ROOT = Path(__file__).resolve().parents[2]
-SECRET = 2**100 + 7
+SECRET = f"{2**100 + 7:032x}"
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +27,7 @@ def box(cache, tmp_path_factory):
     """The folder that a box sees, with two hidden drawings a breed, and the labels: `(folder, labels)`."""
     folder = tmp_path_factory.mktemp("lab")
     labels = write_lab_data(
-        folder / "box", folder / "labels.json", "drawn_pets_breeds", seed=SECRET, image_size=32, drawn_a_breed=2
+        folder / "box", folder / "labels.json", "drawn_pets_breeds", key=SECRET, image_size=32, drawn_a_breed=2
     )
     return folder / "box", labels
 

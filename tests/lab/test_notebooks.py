@@ -17,7 +17,7 @@ from tlhelpers.lab.data import write_lab_data
 
 LAB = lab_builder.find_lab()
 DEFINITION = read_definition(LAB / "pets.yaml")
-SECRET = 2**90 + 11
+SECRET = f"{2**90 + 11:032x}"
 FOUR = [(language, framework) for language in ("en", "es") for framework in ("pytorch", "tensorflow")]
 
 
@@ -93,7 +93,7 @@ def test_a_wrong_solution_shows_the_checks_words_and_no_traceback(notebooks, box
 def run_solution(language, framework, dataset, tmp_path, monkeypatch, image_size, **parameters):
     """Runs a solution notebook as the grader does; what each task reaches, by its id."""
     folder = tmp_path / "box"
-    labels = write_lab_data(folder, tmp_path / "labels.json", dataset, seed=SECRET, image_size=image_size)
+    labels = write_lab_data(folder, tmp_path / "labels.json", dataset, key=SECRET, image_size=image_size)
     lab_builder.build(copy_lab(tmp_path), tmp_path / "solutions")
     monkeypatch.setenv("TLHELPERS_LAB_DATA", str(folder))
     monkeypatch.setenv("TLHELPERS_LAB_OUT", str(tmp_path / "out"))

@@ -46,10 +46,10 @@ def test_hidden_drawings_are_in_no_public_part(box, cache):
     assert not seen & {image.tobytes() for image in hidden}
 
 
-def test_the_same_seed_writes_the_same_and_another_seed_other_pictures(box, cache, tmp_path):
-    for name, seed in (("same", 2**100 + 7), ("other", 2**100 + 8)):
+def test_the_same_key_writes_the_same_and_another_key_other_pictures(box, cache, tmp_path):
+    for name, number in (("same", 2**100 + 7), ("other", 2**100 + 8)):
         labels = lab_data.write_lab_data(
-            tmp_path / name, tmp_path / f"{name}.json", "drawn_pets_breeds", seed=seed, image_size=32, drawn_a_breed=2
+            tmp_path / name, tmp_path / f"{name}.json", "drawn_pets_breeds", key=f"{number:032x}", image_size=32, drawn_a_breed=2
         )
         assert json.loads((tmp_path / f"{name}.json").read_text()) == labels
         assert (labels == box[1]) is (name == "same")
@@ -59,7 +59,7 @@ def test_the_same_seed_writes_the_same_and_another_seed_other_pictures(box, cach
 
 def test_labels_inside_the_folder_of_the_box_are_refused(cache, tmp_path):
     with pytest.raises(LabError, match="expected the labels outside"):
-        lab_data.write_lab_data(tmp_path, tmp_path / "x" / "l.json", "drawn_pets_breeds", seed=1, image_size=32)
+        lab_data.write_lab_data(tmp_path, tmp_path / "x" / "l.json", "drawn_pets_breeds", key="1" * 32, image_size=32)
     with pytest.raises(UnknownNameError, match="drawn_pets_breeds"):
         lab_data.load_public("drawn_pets", image_size=32)
 

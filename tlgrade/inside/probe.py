@@ -11,6 +11,11 @@ def find_hole() -> str | None:
         status = dict(line.split(":\t", 1) for line in file if ":\t" in line)
     if int(status["CapEff"], 16) or int(status["CapBnd"], 16):
         return "the box has privileges"
+    if status.get("Seccomp", "0").strip() != "2":
+        return "no filter of system calls is at work (it is known for x86_64 and aarch64)"
+    for place in sys.argv[1:]:
+        if os.path.lexists(place):
+            return f"{place} can be reached"
     for folder in ("/", "/usr", "/dev", "/box"):
         try:
             open(f"{folder}/probe", "x").close()

@@ -234,7 +234,9 @@ def check_submission(data: LabData, path: Path) -> None:
     """Task 8: the file itself, read back as a grader reads it."""
     try:
         problems = find_problems(
-            parse_predictions(path.read_text(encoding="utf-8")), data.hidden.ids.tolist(), {"breeds": data.class_names}
+            parse_predictions(path.read_text(encoding="utf-8"), len(data.hidden)),
+            data.hidden.ids.tolist(),
+            {"breeds": data.class_names},
         )
     except PredictionsError as error:
         problems = list(error.problems)

@@ -88,7 +88,7 @@ def load_public(dataset: str, *, image_size: int, language: str = "en") -> LabDa
         DataNotFoundError: its files are nowhere and could not be fetched.
     """
     splits = _load(dataset, image_size)
-    ids = _make_ids(SPLIT_SEED, len(splits.test))
+    ids = _make_ids(str(SPLIT_SEED), len(splits.test))
     hidden = HiddenImages(splits.test.images, ids)
     breeds = splits.train.class_names
     return LabData(dataset, image_size, splits.train, splits.val, hidden, breeds, species_of(dataset, breeds), language)
@@ -99,7 +99,7 @@ def write_lab_data(
     labels_file: Path,
     dataset: str,
     *,
-    seed: int,
+    key: str,
     image_size: int,
     drawn_a_breed: int = DRAWN_A_BREED,
 ) -> dict[str, int]:
@@ -108,10 +108,10 @@ def write_lab_data(
     Args:
         folder: Gets the four files; made where it is not there. What it has of the same names is replaced.
         labels_file: Gets JSON, id to index of the breed.
-        dataset: One of `DATASETS`. Of drawn pets the hidden images are drawn anew, from `seed`; of photos they are the
+        dataset: One of `DATASETS`. Of drawn pets the hidden images are drawn anew, from `key`; of photos they are the
             official test part.
-        seed: A secret number: ids, their order and the drawings follow from it, so the same seed gives the same files.
-            Take one that nobody finds by trying, such as `secrets.randbits(128)`.
+        key: A secret: ids, their order and the drawings follow from it, so the same key gives the same files. Take one
+            that nobody finds by trying, such as `secrets.token_hex(16)`.
         image_size: Side of the images in pixels.
         drawn_a_breed: Hidden drawings of each breed.
 
@@ -126,9 +126,9 @@ def write_lab_data(
     if folder.resolve() in labels_file.resolve().parents:
         raise LabError(f"expected the labels outside {folder}, which learners' code can read, came {labels_file}.")
     splits = _load(dataset, image_size)
-    images, breeds = _hidden_images(dataset, splits, seed, image_size, drawn_a_breed)
-    ids = _make_ids(seed, len(images))
-    order = hashed_order(ids, f"order {seed}")
+    images, breeds = _hidden_images(dataset, splits, key, image_size, drawn_a_breed)
+    ids = _make_ids(key, len(images))
+    order = hashed_order(ids, f"order {key}")
     labels = {str(name): int(breeds[place]) for name, place in zip(ids, order, strict=True)}
     for part in ("train", "val"):
         data = getattr(splits, part)
@@ -206,23 +206,23 @@ def _load(dataset: str, image_size: int) -> Splits:
 
 
 def _hidden_images(
-    dataset: str, splits: Splits, seed: int, size: int, drawn_a_breed: int
+    dataset: str, splits: Splits, key: str, size: int, drawn_a_breed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     if dataset != "drawn_pets_breeds":
         return splits.test.images, splits.test.labels
     from tlhelpers.drawn_pets import draw_pets
 
     # From a digest: the public drawings have small seeds, and hidden ones that share one could be looked up.
-    far = int(_digest(f"drawings {seed}")[:32], 16)
+    far = int(_digest(f"drawings {key}")[:32], 16)
     pets = draw_pets(drawn_a_breed * len(splits.train.class_names), seed=far, size=size)
     return pets.images, pets.breeds
 
 
-def _make_ids(seed: int, n: int) -> np.ndarray:
+def _make_ids(key: str, n: int) -> np.ndarray:
     """Strings of 16 hexadecimal characters. From a digest, since a generator's state can be worked out of its output,
     and with it the drawings.
     """
-    return np.array([_digest(f"id {seed} {i}")[:ID_LENGTH] for i in range(n)])
+    return np.array([_digest(f"id {key} {i}")[:ID_LENGTH] for i in range(n)])
 
 
 def _digest(text: str) -> str:

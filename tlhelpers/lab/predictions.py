@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from tlhelpers.errors import TlhelpersError
 
 COLUMNS = ("id", "first", "second", "third", "species")
-MAX_ROWS = 1_000_000
-SHOWN = 40  # characters of a learner's text that a message repeats
+LINES_AN_IMAGE = 10  # where a file has empty lines
+SHOWN = 12  # characters of a learner's text that a message repeats: it must carry no hidden image out
 
 
 class LabError(TlhelpersError):
@@ -38,32 +38,47 @@ class PredictionsError(TlhelpersError):
         super().__init__("; ".join(problem.en for problem in problems))
 
 
-def parse_predictions(text: str) -> list[dict[str, str]]:
+def parse_predictions(text: str, images: int) -> list[dict[str, str]]:
     """Rows of a predictions file, a dictionary of `COLUMNS` each.
 
+    Args:
+        text: The file's content; empty lines are passed over.
+        images: How many rows there can be at most; the file is read no further.
+
     Raises:
-        PredictionsError: Another header, a row of another length, or no CSV.
+        PredictionsError: Another header, a row of another length, too many rows, or no CSV.
     """
+    rows, wanted = [], ",".join(COLUMNS)
+    lines = csv.reader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
     try:
-        lines = list(csv.reader(io.StringIO(text.removeprefix("\ufeff")), strict=True))
+        header = ",".join(next(lines, []))
+        if header != wanted:
+            came = _show(header)
+            en = f"expected the first line {wanted}, came {came}"
+            raise PredictionsError([Problem(en, f"se esperaba la primera línea {wanted} y se encontró {came}")])
+        for line in lines:
+            if len(line) not in (0, len(COLUMNS)):
+                en = f"expected {len(COLUMNS)} fields in line {lines.line_num}, came {len(line)}"
+                es = f"se esperaban {len(COLUMNS)} campos en la línea {lines.line_num} y hay {len(line)}"
+                raise PredictionsError([Problem(en, es)])
+            if len(rows) > images or lines.line_num > images * LINES_AN_IMAGE:
+                en = f"more than {images} rows, a row an image"
+                raise PredictionsError([Problem(en, f"más de {images} filas; debe haber una por imagen")])
+            rows += [dict(zip(COLUMNS, line, strict=True))] if line else []
     except csv.Error as error:
         raise PredictionsError([_no_table(str(error))]) from None
-    header = ",".join(lines[0]) if lines else ""
-    if header != ",".join(COLUMNS):
-        wanted, came = ",".join(COLUMNS), _show(header)
-        en = f"expected the first line {wanted}, came {came}"
-        es = f"se esperaba la primera línea {wanted} y se encontró {came}"
-        raise PredictionsError([Problem(en, es)])
-    if len(lines) > MAX_ROWS:
-        raise PredictionsError([_no_table(f"{len(lines)} > {MAX_ROWS}")])
-    rows = []
-    for number, line in enumerate(lines[1:], 2):
-        if len(line) != len(COLUMNS):
-            en = f"expected {len(COLUMNS)} fields in line {number}, came {len(line)}"
-            es = f"se esperaban {len(COLUMNS)} campos en la línea {number} y hay {len(line)}"
-            raise PredictionsError([Problem(en, es)])
-        rows.append(dict(zip(COLUMNS, line, strict=True)))
     return rows
+
+
+def refuse_problems(rows: Sequence[Mapping[str, str]], ids: Sequence[str], classes: Mapping) -> None:
+    """Refuses rows that `find_problems` finds something wrong with.
+
+    Raises:
+        PredictionsError: With all that is wrong.
+    """
+    problems = find_problems(rows, ids, classes)
+    if problems:
+        raise PredictionsError(problems)
 
 
 def find_problems(rows: Sequence[Mapping[str, str]], ids: Sequence[str], classes: Mapping) -> list[Problem]:
@@ -97,7 +112,7 @@ def _find_wrong_breeds(rows: Sequence[Mapping[str, str]], breeds: Sequence[str])
     strange = Counter(name for row in rows for name in three_breeds(row) if name not in known)
     if strange:
         name = next(iter(strange))
-        close = difflib.get_close_matches(name[:SHOWN], breeds, n=1)
+        close = difflib.get_close_matches(name[:40], breeds, n=1)
         ask = (f" (did you mean {close[0]!r}?)", f" (¿quería decir {close[0]!r}?)") if close else ("", "")
         en = f"names that are no breed of this data set ({strange.total()} times), such as {_show(name)}{ask[0]}"
         es = f"hay nombres que no son razas de este conjunto ({strange.total()} veces), como {_show(name)}{ask[1]}"
@@ -126,7 +141,8 @@ def three_breeds(row: Mapping[str, str]) -> tuple[str, str, str]:
 
 
 def _show(text: str) -> str:
-    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "…")
+    shown = "".join(sign if sign.isascii() and sign.isprintable() else "?" for sign in text[:SHOWN])
+    return repr(shown + "…" * (len(text) > SHOWN))
 
 
 def _no_table(detail: str) -> Problem:
