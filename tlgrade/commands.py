@@ -55,8 +55,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Grades, writes the reports, and says where they are; 1 where something could not be graded."""
-    os.umask(0o077)  # results, feedback and labels are nobody else's
+    """Grades, writes the reports, and says where they are; 1 where something could not be graded or was left out."""
+    before = os.umask(0o077)  # results, feedback and labels are nobody else's
+    try:
+        return _run(args)
+    finally:
+        os.umask(before)
+
+
+def _run(args: argparse.Namespace) -> int:
     _make_absolute(args)
     submissions, left_out = find_submissions(args.submissions)
     settings = _settings(args)

@@ -8,6 +8,7 @@ import stat
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -24,13 +25,14 @@ from tlgrade.box import self_test
 from tlgrade.mounts import BoxError
 from tlgrade.run_submission import ClientProcess, run_submission
 from tlgrade.settings import BoxSettings
+from tlgrade.submissions import parse_notebook
 
 
 def ask(client, settings, *cells: str, framework: str | None = None) -> str:
     """What cells write into `answer.txt`."""
     write = "open(os.environ['TLHELPERS_LAB_OUT'] + '/answer.txt', 'w').write(str(answer))"
-    content = make_notebook("import os", *cells, write, function=None)
-    run, found = run_submission(client, content, ["answer.txt"], settings, framework)
+    notebook = parse_notebook(make_notebook("import os", *cells, write, function=None, framework=framework))
+    run, found = run_submission(client, notebook, ["answer.txt"], settings)
     assert run["outcome"] == "finished"
     return found["answer.txt"].decode()
 
@@ -119,7 +121,8 @@ def test_forks_do_not_share_their_chance(client, make_settings, framework, modul
 
 
 def test_where_no_template_starts_kernels_start_cold(make_settings, client):
-    run, _ = run_submission(client, make_notebook(function=None), [], make_settings(), "no such framework")
+    notebook = replace(parse_notebook(make_notebook(function=None)), framework="no such framework")
+    run, _ = run_submission(client, notebook, [], make_settings())
     assert run["outcome"] == "finished"
     assert not run["forked"]
 
@@ -152,8 +155,8 @@ def test_the_box_ends_with_the_process_that_started_it(make_settings, fork, tmp_
     settings = BoxSettings.from_json({**make_settings().to_json(), "fork": fork})
     others = find_processes()  # such as a client that another test keeps
     process = ClientProcess()
-    content = make_notebook("import time; time.sleep(1000)", function=None)
-    running = threading.Thread(target=run_submission, args=(process, content, [], settings, None), daemon=True)
+    notebook = parse_notebook(make_notebook("import time; time.sleep(1000)", function=None))
+    running = threading.Thread(target=run_submission, args=(process, notebook, [], settings), daemon=True)
     running.start()
     deadline = time.monotonic() + 30
     name = "/box/template.py" if fork else "/box/kernel.py"

@@ -139,7 +139,7 @@ def test_nobody_was_reached_over_the_network(graded):
 
 def test_what_a_learner_wrote_is_only_text_in_reports(grade_once):
     graded = grade_once("forked")
-    assert "<script" not in (graded.out / "feedback/script.html").read_text()
+    assert "<script" not in (graded.out / "feedback" / f"{file_name('script')}.html").read_text()
     text = (graded.out / "grades.csv").read_text()
     assert graded.canary not in text
     assert not [line for line in text.splitlines() if line.startswith(("=", "+", "@"))]
