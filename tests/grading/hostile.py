@@ -5,11 +5,13 @@ are folders outside the box, and CANARY is what another learner handed in.
 """
 
 import json
+import platform
 from collections.abc import Iterator
 
 import nbformat
 
 from tests.grading.tiny_lab import SOLVED_PREDICTIONS, make_notebook
+from tlgrade import syscalls
 
 # Whatever an attack finds is handed in as "found": a forged file of predictions would need the ids' breeds.
 OUT = "import os\nout = os.environ['TLHELPERS_LAB_OUT'] + '/predictions.csv'\n"
@@ -28,8 +30,27 @@ def content(path):
     except OSError:
         return b''
 """
+
+
+def call(name: str, arguments: str) -> list[str]:
+    """A cell that needs a system call which a box refuses."""
+    number = {**syscalls.REFUSED.get(platform.machine(), {}), **syscalls.EVERYWHERE}.get(name, -1)
+    return [f"import ctypes\nassert ctypes.CDLL(None).syscall({number}, {arguments}) >= 0"]
+
+
+CALLS = {
+    "a key for the next": call("add_key", "b'user', b'TOKEN', b'y', 1, -3"),
+    "the grader's keys": call("keyctl", "0, -3, 0"),
+    "io_uring": call("io_uring_setup", "4, ctypes.create_string_buffer(200)"),
+    "userfaultfd": call("userfaultfd", "1"),
+    "memory in no file": call("memfd_create", "b'x', 0"),
+    "memory of System V": call("shmget", "0, 1000, 0o1600"),
+    "messages of System V": call("msgget", "0, 0o1600"),
+    "another family of sockets": ["import socket\nsocket.socket(40, socket.SOCK_STREAM)"],  # AF_VSOCK
+}  # fmt: skip
 FOUND_NOTHING = ("search for labels", "search for other submissions", "the answers' module", "the grader's code",
-                 "loopback", "external network", "ptrace", "a box in the box", "changing the lab's data")  # fmt: skip
+                 "loopback", "external network", "ptrace", "a box in the box", "changing the lab's data",
+                 *CALLS)  # fmt: skip
 # What may depend on how a kernel came into its box: started in it, or forked from a template in another.
 STARTED_OR_FORKED = (*FOUND_NOTHING, "os._exit", "listening socket", "fork bomb", "daemons", "memory",
                      "memory in many processes", "disk", "symlink to the lab", "kill of everything", "writing outside",
@@ -100,10 +121,32 @@ CELLS = {
                            "    except OSError:\n        pass\nos.kill(-1, 9)"],
     "ptrace": [
         OUT + "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
-        "seen = [int(p) for p in os.listdir('/proc') if p.isdigit() and int(p) not in (1, os.getpid())]\n"
-        "seen = [p for p in seen if libc.ptrace(16, p, 0, 0) == 0]\nassert seen\nopen(out, 'w').write(str(seen))"
+        "def command(p):\n    try:\n        return open(f'/proc/{p}/cmdline').read()\n"
+        "    except OSError:\n        return ''\n"
+        "seen = [int(p) for p in os.listdir('/proc') if p.isdigit() and 'tlgrade.client' in command(p)]\n"
+        "seen = [p for p in seen if libc.ptrace(16, p, 0, 0) == 0 and os.waitpid(p, 0x40000000)]\n"
+        "assert seen\nassert all(libc.ptrace(17, p, 0, 0) == 0 for p in seen)"
     ],
-    "a box in the box": ["import ctypes\nassert ctypes.CDLL(None).unshare(0x10000000) == 0"],
+    # Asked from a process with one thread: with more of them the system refuses it everywhere.
+    "a box in the box": [
+        "import subprocess, sys\ncode = 'import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare(0x10000000) != 0)'\n"
+        "assert subprocess.run([sys.executable, '-c', code]).returncode == 0"
+    ],
+    **CALLS,
+    "busy neighbours": [
+        "import subprocess, sys\nfor _ in range(40):\n"
+        "    subprocess.Popen([sys.executable, '-c', 'while True: pass'], start_new_session=True)\nwhile True: pass"
+    ],
+    "a stopped kernel": ["import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)\nos.kill(1, signal.SIGSTOP)"],
+    "a core": ["import os\nos.abort()"],
+    "another shell": ["%%bash\necho found > $TLHELPERS_LAB_OUT/predictions.csv"],
+    "empty lines": [OUT + f"open(out, 'w').write('{HEADER}' + '\\n' * 30_000_000)"],
+    "one long line": [OUT + f"open(out, 'w').write('{HEADER}' + 'x' * 30_000_000)"],
+    "millions of rows": [OUT + f"open(out, 'w').write('{HEADER}' + 'a,b,c,d,e\\n' * 3_000_000)"],
+    "ids that speak": [SOLVED_PREDICTIONS.replace("[name, *", "['secret ' + str(image.ravel().tolist()), *")],
+    "a species that speaks": [
+        SOLVED_PREDICTIONS.replace('about["species"][order[0]]', "'secret ' + str(image.ravel().tolist())")
+    ],
     "writing outside": [
         "import os\nfor folder in [*PLACES, '/', '/usr', '/etc', '/root', '/home', '/box', '/lab/data', '/tmp/..']:\n"
         "    try:\n        open(folder + '/TOKEN', 'w').write('x')\n    except OSError:\n        pass"
@@ -140,6 +183,21 @@ FUNCTIONS = {
         "open('/out/balance.json', 'w').write('{\"answers\": [{\"value\": true}]}')\nos._exit(0)"
     ),
     "a function that kills": "import os\nos.kill(os.getppid(), 9)\nos.kill(-1, 9)",
+    "an error that speaks": (
+        "def class_balance(labels, num_classes):\n"
+        "    raise type('Secret' + '_'.join(map(str, labels)), (Exception,), {})()"
+    ),
+    "a name that speaks": (
+        "def class_balance(labels, num_classes):\n    raise NameError('x', name='secret_' + '_'.join(map(str, labels)))"
+    ),
+    "a cell that speaks": "raise type('Secret_of_the_box', (Exception,), {})()",
+    "answers from other tasks": (
+        "import gc, sys\ndef class_balance(labels, num_classes):\n"
+        "    frame = sys._getframe()\n    while frame.f_back: frame = frame.f_back\n"
+        "    return [o for o in gc.get_objects() if isinstance(o, dict) and 'cases' in o][1]"
+    ),
+    "a number that is a set": "def class_balance(labels, num_classes): return {0}",
+    "half of everything": "def class_balance(labels, num_classes): return 0.5",
     "a function without end": "def class_balance(labels, num_classes):\n    while True: pass",
 }
 
@@ -162,6 +220,26 @@ def hostile_notebooks(token: str, port: int, places: list[str], canary: str) -> 
     yield "JSON of another kind", json.dumps({"points": 4}).encode()
     yield "nested JSON", b'{"cells": ' + b"[" * 200_000
     yield "another kernel", _with_kernelspec()
+    yield "deep metadata", _edited(lambda node: node["metadata"].update(deep=_deep(600)))
+    yield "a million outputs", _edited(lambda node: node["cells"][0].update(outputs=[{"x": {}}] * 300_000))
+    yield "cells of no kind", _edited(lambda node: node["cells"].extend([3, None, {"cell_type": "spell"}, []]))
+    yield "a version of its own", _edited(lambda node: node.update(nbformat=99, nbformat_minor=-1))
+    yield "a hundred thousand cells", _edited(lambda node: node["cells"].extend([{"cell_type": "raw"}] * 100_000))
+    yield "UTF-32", make_notebook(function=None).decode().encode("utf-32")
+
+
+def _edited(change) -> bytes:
+    node = json.loads(make_notebook(function=None))
+    node["cells"] = [{"cell_type": "code", "source": "1 + 1", "metadata": {}, "outputs": [], "execution_count": None}]
+    change(node)
+    return json.dumps(node).encode()
+
+
+def _deep(levels: int) -> dict:
+    node: dict = {}
+    for _ in range(levels):
+        node = {"deep": node}
+    return node
 
 
 def _with_forged_outputs() -> bytes:

@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 import secrets
 import socket
 import threading
@@ -17,9 +18,15 @@ from tests.grading.test_batch import hand_in, read_csv, run_grade
 from tests.grading.tiny_lab import SOLVED_PREDICTIONS, make_notebook, write_lab
 from tlgrade.feedback import file_name
 from tlgrade.mounts import GRADER, PACKAGE
+from tlgrade.run_submission import ClientProcess, run_submission
+from tlgrade.settings import BoxSettings, limits_from
+from tlgrade.submissions import parse_notebook
 
 OTHERS = ["deleted cells", "edited checks", "forged outputs", "no JSON", "JSON of another kind", "nested JSON",
-          "another kernel"]  # fmt: skip
+          "another kernel", "deep metadata", "a million outputs", "cells of no kind", "a version of its own",
+          "a hundred thousand cells", "UTF-32"]  # fmt: skip
+# What cannot be shown to succeed without a box here: there is no network beyond this machine.
+NOT_SHOWN = {"external network"}
 KINDS = {"forked": [*CELLS, *FUNCTIONS, *OTHERS], "cold": STARTED_OR_FORKED}  # by how kernels start
 WALL = 12  # seconds a notebook; honest ones need one, and several on a machine that is busy
 LIMITS = ["--wall", str(WALL), "--memory", "700", "--processes", "96", "--output", "16", "--workers", "2"]
@@ -88,7 +95,7 @@ def each(*kinds: str):
 
 def test_there_are_enough_kinds():
     for kinds in KINDS.values():
-        assert len(kinds) >= 20
+        assert len(kinds) >= (80 if "symlink" in kinds else 20)
         assert len(set(kinds)) == len(kinds)
     assert set(KINDS["cold"]) < set(KINDS["forked"])
 
@@ -104,6 +111,32 @@ def test_an_attack_gains_no_point_and_has_a_reason(graded, kind):
     row = graded.rows[kind]
     assert row["points"] == "0"
     assert row["reasons"]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FOUND_NOTHING if kind not in NOT_SHOWN])
+def test_without_a_box_the_same_attack_succeeds(lab, tmp_path, kind):
+    # Else it would prove nothing that it fails in one.
+    folder = write_lab(tmp_path / "out" / "lab")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        places = [str(tmp_path)]
+        made = hostile_notebooks("token", server.getsockname()[1], places, "a-canary-of-ana")
+        notebook = parse_notebook(dict(made)[kind])
+        (tmp_path / "ana.ipynb").write_text("a-canary-of-ana")
+        settings = BoxSettings(limits=limits_from(wall=60), lab_data=str(folder / "data"), boxed=False)
+        client = ClientProcess()
+        try:
+            run, _ = run_submission(client, notebook, [], settings)
+        finally:
+            client.close()
+    assert (run["outcome"], run["failed"]) == ("finished", [])
+
+
+def test_no_page_and_no_table_says_what_a_notebook_made_up(graded):
+    told = "".join(path.read_text() for path in [*graded.out.glob("*.csv"), *graded.out.glob("feedback/*")])
+    assert "Secret_" not in told
+    assert "secret_" not in told
+    assert "secret [" in told or "secret 0" in told or "cold" in graded.root.name  # a dozen characters, and no more
+    assert not re.search(r"secret .{12}", told)
 
 
 def test_kernels_were_started_as_asked(graded, request):
