@@ -40,7 +40,7 @@ COMMANDS = {"the command": [f"{sys.prefix}/bin/tlgrade"], "the module": [sys.exe
 def test_nothing_is_imported_from_the_folder_of_submissions(box, folders, start):
     submissions, out = folders
     touched = submissions.parent / "touched"
-    # Of all modules only the package itself is looked for in the working folder, by Python, before any of our code runs.
+    # Of all modules Python itself looks for the package in the working folder, before any of our code runs.
     for name in MODULES if start == "the command" else MODULES[:-1]:
         hand_in(submissions, name, make_notebook(SOLVED_PREDICTIONS))
         (submissions / name / "__init__.py").write_text(f"open({str(touched)!r}, 'a').write(__name__)")

@@ -50,7 +50,7 @@ def find(images, copies=True, plain=True, both=False):
 
 def test_defects(data):
     checks.check_defects(data, find)
-    told(data, "of one colour", "un solo color", checks.check_defects, lambda x: find(x, plain=False))
+    told(data, "one colour", "un solo color", checks.check_defects, lambda x: find(x, plain=False))
     told(data, "copy of image 2", "copia de la imagen 2", checks.check_defects, lambda x: find(x, copies=False))
     told(data, "keep the first", "conserve la primera", checks.check_defects, lambda x: find(x, both=True))
     told(data, "left out: [0]", "sin defectos: [0]", checks.check_defects, lambda x: [0, *find(x)])
@@ -111,7 +111,8 @@ def test_evaluation(data):
     told(data, "leave it out", "exclúyala", checks.check_macro, lambda y, p, n: macro(y, p, n, skip=False))
     checks.check_confused(data, lambda y, p, n: (1, 2, 2))
     told(data, "diagonal", "diagonal", checks.check_confused, lambda y, p, n: [2, 2, 2])
-    told(data, "and gave [2, 1, 1]", "y dio [2, 1, 1]", checks.check_confused, lambda y, p, n: [2, 1, 1])
+    told(data, "take no shares", "no calcule proporciones", checks.check_confused, lambda y, p, n: [2, 1, 1])
+    told(data, "and gave [1, 0, 1]", "y dio [1, 0, 1]", checks.check_confused, lambda y, p, n: [1, 0, 1])
     told(data, "gave nothing back", "no ha devuelto nada", checks.check_top_k, lambda y, p, k: None)
     told(data, "should give", "debería dar", checks.check_top_k, lambda y, p, k: 1.0)
     told(data, "should give", "debería dar", checks.check_interval, lambda right, n: [right / n - 0.1, right / n + 0.1])
@@ -158,3 +159,80 @@ def test_the_file_is_read_back(data, tmp_path, capsys):
     told(data, "no row for 1 of 32", "no hay fila para 1 de las 32", checks.check_submission, path)
     path.write_text("nothing", encoding="utf-8")
     told(data, "expected the first line", "se esperaba la primera línea", checks.check_submission, path)
+
+
+def by_first_row(images):
+    return find_by(images, lambda image: (image[0] == image[-1]).all(), lambda image: image.tobytes())
+
+
+def by_corners(images):
+    corners = ((0, 0), (0, -1), (-1, 0), (-1, -1))
+    return find_by(images, lambda image: len({tuple(image[c]) for c in corners}) == 1, lambda image: image.tobytes())
+
+
+def by_sum(images):
+    return find_by(images, lambda image: (image == image[0, 0]).all(), lambda image: int(image.sum()))
+
+
+def find_by(images, plain, fingerprint):
+    seen, found = set(), []
+    for i, image in enumerate(images):
+        found += [i] if plain(image) or fingerprint(image) in seen else []
+        seen.add(fingerprint(image))
+    return found
+
+
+def test_mistakes_that_a_check_exists_for_are_refused(data):
+    y, p = np.asarray, np.asarray
+    wrong = {
+        checks.check_defects: [by_first_row, by_corners, by_sum],
+        checks.check_top_k: [
+            lambda labels, rows, k: np.mean([t in r for t, r in zip(labels, np.argsort(rows)[:, :k], strict=True)]),
+            lambda labels, rows, k: 0.5,
+        ],
+        checks.check_macro: [
+            lambda labels, predicted, n: 0.5,
+            lambda labels, predicted, n: np.mean(
+                [(p(predicted)[y(labels) == k] == k).mean() if k in labels else 0 for k in {*labels, *predicted}]
+            ),
+            lambda labels, predicted, n: np.mean([np.mean(predicted == k) for k in range(max(labels) + 1)]),
+        ],
+        checks.check_confused: [lambda labels, predicted, n: [2, 1, 1]],
+        checks.check_interval: [lambda right, total: (right / total, right / total)],
+    }
+    for check, answers in wrong.items():
+        for answer in answers:
+            with pytest.raises(checks.CheckFailedError):
+                check(data, answer)
+
+
+def test_right_answers_of_every_form_are_accepted(data):
+    checks.check_defects(data, lambda images: set(find(images)))
+    checks.check_defects(data, lambda images: find(images)[::-1])
+    checks.check_defects(data, lambda images: np.array(find(images)))
+    checks.check_balance(data, lambda labels, n: tuple(np.bincount(labels, minlength=n) * 1.0))
+
+    def wilson(right, total, z=1.959964):  # as scipy's norm.ppf(0.975) gives it
+        share, part = right / total, z**2 / total
+        half = z * np.sqrt(share * (1 - share) / total + part / (4 * total))
+        return (share + part / 2 - half) / (1 + part), (share + part / 2 + half) / (1 + part)
+
+    checks.check_interval(data, wilson)
+
+
+def test_the_check_runs_a_cell_as_the_grader_does(data, monkeypatch):
+    import builtins
+
+    cells = ["import math\nbad = [k for k in range(3)]", "def count(labels, k): return sum(labels == k)"]
+    right = "def class_balance(labels, n):\n    return [int(count(labels, k)) for k in range(n)]"
+    wrong = "def class_balance(labels, n):\n    return [int(count(labels, k)) for k in bad]"
+    for source, good in ((right, True), (wrong, False)):
+        scope = {"np": np}
+        for cell in [*cells, source]:
+            exec(cell, scope)
+        shell = type("Shell", (), {"user_ns": {"In": ["", *cells, source]}})()
+        monkeypatch.setattr(builtins, "get_ipython", lambda shell=shell: shell, raising=False)
+        if good:
+            checks.check_balance(data, scope["class_balance"])
+        else:
+            told(data, "NameError: bad", "NameError: bad", checks.check_balance, scope["class_balance"])

@@ -107,7 +107,7 @@ def run_solution(language, framework, dataset, tmp_path, monkeypatch, image_size
     reached = {}
     for task in [*DEFINITION["tasks"], *DEFINITION["bonus"]]:
         if task["kind"] == "predictions":
-            rows = parse_predictions((tmp_path / "out" / task["file"]).read_text(encoding="utf-8"))
+            rows = parse_predictions((tmp_path / "out" / task["file"]).read_text(encoding="utf-8"), len(labels))
             reached[task["id"]] = score_predictions(rows, labels, classes, task["measure"]).value
     print({name: round(value, 3) for name, value in reached.items()}, f"{done.seconds:.0f} s")
     return reached

@@ -87,7 +87,7 @@ def test_an_empty_species_is_wrong():
         (lambda rows: [{**rows[0], "second": "nan"}, *rows[1:]], "such as 'nan'"),
         (lambda rows: [{**rows[0], "third": rows[0]["first"]}, *rows[1:]], "name three different ones"),
         (lambda rows: [{**rows[0], "species": "fish"}, *rows[1:]], "came 'fish'"),
-        (lambda rows: [{**rows[0], "first": "=cmd|' /C calc'!A0" * 99}, *rows[1:]], "cmd…"),
+        (lambda rows: [{**rows[0], "first": "=cmd|' /C calc'!A0" * 99}, *rows[1:]], "=cmd|"),
         (lambda rows: [], "no row for 3 of 3 images"),
     ],
 )
@@ -107,13 +107,13 @@ def test_predictions_that_cannot_be_scored_are_refused_with_a_reason(change, say
 )
 def test_text_that_is_no_table_of_predictions_is_refused(text):
     with pytest.raises(scoring.PredictionsError):
-        scoring.parse_predictions(text)
+        scoring.parse_predictions(text, 10)
 
 
 def test_rows_survive_the_way_through_the_file():
     row = right_row("a", 0)
     text = ",".join(COLUMNS) + "\r\n" + ",".join(row.values()) + "\r\n"
-    assert scoring.parse_predictions("\ufeff" + text) == [row]
+    assert scoring.parse_predictions("\ufeff" + text, 1) == [row]
 
 
 def test_points_are_those_of_the_highest_step_reached():

@@ -49,7 +49,12 @@ def test_hidden_drawings_are_in_no_public_part(box, cache):
 def test_the_same_key_writes_the_same_and_another_key_other_pictures(box, cache, tmp_path):
     for name, number in (("same", 2**100 + 7), ("other", 2**100 + 8)):
         labels = lab_data.write_lab_data(
-            tmp_path / name, tmp_path / f"{name}.json", "drawn_pets_breeds", key=f"{number:032x}", image_size=32, drawn_a_breed=2
+            tmp_path / name,
+            tmp_path / f"{name}.json",
+            "drawn_pets_breeds",
+            key=f"{number:032x}",
+            image_size=32,
+            drawn_a_breed=2,
         )
         assert json.loads((tmp_path / f"{name}.json").read_text()) == labels
         assert (labels == box[1]) is (name == "same")
@@ -121,7 +126,7 @@ def test_right_predictions_are_written_whole_and_score_one(data, box, capsys):
     assert capsys.readouterr().out == (
         "✓ predictions.csv is complete: 32 images, three breeds and a species for each.\n"
     )
-    rows = parse_predictions(path.read_text(encoding="utf-8"))
+    rows = parse_predictions(path.read_text(encoding="utf-8"), len(labels))
     classes = json.loads((box[0] / "classes.json").read_text(encoding="utf-8"))
     for measure in ("top1", "macro", "top3", "species"):
         assert score_predictions(rows, labels, classes, measure).value == 1

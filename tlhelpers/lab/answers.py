@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tlhelpers.errors import TlhelpersError
+from tlhelpers.lab.alone import cell_of, run_alone
 from tlhelpers.lab.data import LabData
 
 ROUNDING = 1e-3  # how far sums of probabilities may be from 1, and fractions from the right answer
@@ -69,20 +70,42 @@ def is_chance(data: LabData, value: float) -> bool:
 
 
 def call(data: LabData, function: Callable, *arguments) -> object:
-    """What a learner's function returns.
+    """What a learner's function returns, run as a grader runs it: see `alone`.
 
     Raises:
-        CheckFailedError: It returns nothing.
+        CheckFailedError: It returns nothing, or uses what a grader does not give it.
     """
-    came = function(*arguments)
+    name = getattr(function, "__name__", "the function")
+    try:
+        came = _alone(function)(*arguments)
+    except NameError as error:
+        fail(
+            data,
+            f"NameError: {error.name}. The grader runs this cell with the imports, functions and constants of your "
+            f"notebook, and {error.name} is none of these. Compute it inside the function, or make it an argument.",
+            f"NameError: {error.name}. Al calificar, esta celda se ejecuta con lo que su cuaderno importa, define como "
+            f"función o fija como constante, y {error.name} no es nada de eso. Calcúlelo dentro de la función o páselo "
+            "como argumento.",
+        )
+    came = sorted(came) if isinstance(came, set | frozenset) else came
     if came is None:
-        name = getattr(function, "__name__", "the function")
         fail(
             data,
             f"{name} gave nothing back (None). Does it end with return?",
             f"{name} no ha devuelto nada (None). ¿Termina con return?",
         )
     return came
+
+
+def _alone(function: Callable) -> Callable:
+    """The function as its cell gives it alone; itself, where there is no notebook with such a cell."""
+    try:
+        sources = get_ipython().user_ns["In"]
+    except (NameError, KeyError):
+        return function
+    name = getattr(function, "__name__", "")
+    place = cell_of(sources, name)
+    return function if place is None else run_alone(sources, place)[name]
 
 
 def expect(data: LabData, shown: str, came: object, wanted: object) -> None:

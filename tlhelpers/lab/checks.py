@@ -53,22 +53,29 @@ def check_balance(data: LabData, class_balance: Callable) -> None:
 
 def check_defects(data: LabData, find_defects: Callable) -> None:
     """Task 1: images of one colour, and copies of an earlier one."""
-    images = np.array(data.train.images[:6])
+    images = np.array(data.train.images[:8])
     images[1], images[4] = (200, 30, 90), images[2]
     images[5] = images[3]
     images[5, 0, 0, 0] ^= 1
-    found = {int(i) for i in np.ravel(call(data, find_defects, images))}
+    images[6, 0] = images[6, -1] = images[6, :, 0] = images[6, :, -1] = 7
+    images[7] = images[2, ::-1, ::-1]
+    came = call(data, find_defects, images)
+    found = {int(i) for i in np.ravel(came)}
     wrong = (
-        (1 not in found, "image 1 is of one colour all over, and was not found",
-         "la imagen 1 es de un solo color y no se ha encontrado"),
+        (1 not in found, "all pixels of image 1 are equal (one colour, in red, green and blue), and it was not found",
+         "todos los píxeles de la imagen 1 son iguales (un solo color, en rojo, verde y azul) y no se ha encontrado"),
         (2 in found, "image 2 is the first of two equal ones: keep the first, leave out the later one",
          "la imagen 2 es la primera de dos iguales: conserve la primera y descarte la posterior"),
         (4 not in found, "image 4 is a copy of image 2, and was not found",
          "la imagen 4 es una copia de la imagen 2 y no se ha encontrado"),
         (5 in found, "image 5 is like image 3 but for one value: it is no copy",
          "la imagen 5 difiere de la 3 en un valor: no es una copia"),
-        (bool(found - {1, 2, 4, 5}), f"sound images were left out: {sorted(found - {1, 2, 4, 5})}",
-         f"se han descartado imágenes sin defectos: {sorted(found - {1, 2, 4, 5})}"),
+        (6 in found, "image 6 has a frame of one colour and a picture within: it is sound. Look at all pixels",
+         "la imagen 6 tiene un marco de un solo color y dentro una imagen: no tiene defectos. Mire todos los píxeles"),
+        (7 in found, "image 7 has the pixels of image 2 in other places: it is no copy",
+         "la imagen 7 tiene los píxeles de la 2 en otros lugares: no es una copia"),
+        (bool(found - {1, 2, 4, 5, 6, 7}), f"sound images were left out: {sorted(found - {1, 4})}",
+         f"se han descartado imágenes sin defectos: {sorted(found - {1, 4})}"),
     )  # fmt: skip
     for happened, en, es in wrong:
         if happened:
@@ -154,35 +161,44 @@ def check_fine_tune(
 
 
 def check_top_k(data: LabData, top_k_accuracy: Callable) -> None:
-    """Task 5: top-k accuracy on three rows."""
-    labels, rows = np.array([0, 1, 2]), np.array([[0.6, 0.3, 0.1], [0.5, 0.3, 0.2], [0.5, 0.3, 0.2]])
-    for k, answer in ((1, 1 / 3), (2, 2 / 3), (3, 1.0)):
+    """Task 5: top-k accuracy on four rows, of which another order gives other shares."""
+    labels = np.array([0, 1, 0, 2])
+    rows = np.array([[0.6, 0.3, 0.1], [0.5, 0.3, 0.2], [0.2, 0.5, 0.3], [0.1, 0.2, 0.7]])
+    for k, answer in ((1, 0.5), (2, 0.75), (3, 1.0)):
         shown = f"top_k_accuracy({labels.tolist()}, {rows.tolist()}, {k})"
-        expect(data, shown, call(data, top_k_accuracy, labels, rows, k), answer)
+        came = call(data, top_k_accuracy, labels, rows, k)
+        if k == 1 and np.ndim(came) == 0 and np.isclose(came, 0.25):
+            fail(
+                data,
+                f"{shown} gave 0.25: these are the k *least* probable classes. argsort puts the smallest first.",
+                f"{shown} dio 0.25: son las k clases *menos* probables. argsort pone primero la menor.",
+            )
+        expect(data, shown, came, answer)
     say(data, "top-k accuracy is right", "la exactitud top-k es correcta")
 
 
 def check_macro(data: LabData, macro_accuracy: Callable) -> None:
     """Task 5: a rare class counts as much as a frequent one."""
-    labels, predicted = np.array([0, 0, 0, 1]), np.array([0, 0, 0, 0])
-    shown = f"macro_accuracy({labels.tolist()}, {predicted.tolist()}, 3)"
-    came = call(data, macro_accuracy, labels, predicted, 3)
+    labels, predicted = np.array([0, 0, 0, 0, 1, 1]), np.array([0, 0, 0, 2, 1, 0])
+    shown = f"macro_accuracy({labels.tolist()}, {predicted.tolist()}, 4)"
+    came = call(data, macro_accuracy, labels, predicted, 4)
+    absent = ("Class {} has no image: leave it out of the mean", "La clase {} no tiene imágenes: exclúyala de la media")
     hints = {
-        0.75: ("That is the share of all images; take each class's own share first, then their mean",
-               "Es la proporción de todas las imágenes; calcule antes la de cada clase y luego la media"),
-        1 / 3: ("Class 2 has no image: leave it out of the mean",
-                "La clase 2 no tiene imágenes: exclúyala de la media"),
+        4 / 6: ("That is the share of all images; take each class's own share first, then their mean",
+                "Es la proporción de todas las imágenes; calcule antes la de cada clase y luego la media"),
+        1.25 / 3: tuple(text.format(2) for text in absent),  # as scikit-learn does with classes that were answered
+        1.25 / 4: tuple(text.format(3) for text in absent),
     }  # fmt: skip
     for value, (en, es) in hints.items():
         if np.ndim(came) == 0 and np.isclose(came, value):
             fail(data, f"{shown} gave {short(came)}. {en}.", f"{shown} dio {short(came)}. {es}.")
-    expect(data, shown, came, 0.5)
+    expect(data, shown, came, 0.625)
     say(data, "macro accuracy is right", "la exactitud macro es correcta")
 
 
 def check_confused(data: LabData, most_confused: Callable) -> None:
-    """Task 5: the pair of breeds that is confused most often."""
-    labels, predicted = np.array([0, 0, 1, 1, 1, 2, 2, 2]), np.array([0, 0, 2, 2, 1, 2, 1, 2])
+    """Task 5: the pair of breeds that is confused most often, by count and not by share."""
+    labels, predicted = np.array([0, 0, 1, 1, 1, 1, 1, 2]), np.array([0, 0, 2, 2, 1, 1, 1, 1])
     came = np.ravel(call(data, most_confused, labels, predicted, 3)).tolist()
     shown = f"most_confused({labels.tolist()}, {predicted.tolist()}, 3)"
     if came[:2] in ([0, 0], [1, 1], [2, 2]):
@@ -190,6 +206,14 @@ def check_confused(data: LabData, most_confused: Callable) -> None:
             data,
             f"{shown} gave {short(came)}: that is the diagonal, where answers are right. Set it to 0 first.",
             f"{shown} dio {short(came)}: es la diagonal, donde se acierta. Póngala antes a 0.",
+        )
+    if came[:2] == [2, 1]:
+        fail(
+            data,
+            f"{shown} gave {short(came)}: every image of class 2 was taken for class 1, but that is one image; class 1 "
+            "was taken for class 2 twice. Count, and take no shares; rows are true classes.",
+            f"{shown} dio {short(came)}: toda la clase 2 se tomó por la 1, pero es una sola imagen; la clase 1 se tomó "
+            "por la 2 dos veces. Cuente, no calcule proporciones; las filas son las clases verdaderas.",
         )
     expect(data, shown, came, [1, 2, 2])
     say(data, "the most confused pair is right", "el par más confundido es correcto")
