@@ -1,0 +1,1303 @@
+# %% [markdown] lang="en"
+# # Data of the target, and when adapting harms
+#
+# **{Framework}** · about 45 minutes · before this: [08a Domain adaptation](08a_domain_adaptation_{framework}.ipynb).
+#
+# Lesson 08a aligned two domains without a single label of the target. Here you ask two questions that come next: what
+# do *data* of the target buy, and when does alignment do harm? After this lesson you can
+#
+# - let a model label its own pictures, and say when that helps and when it makes things worse;
+# - make pictures of many styles with augmentation, and use them in the place of data that you lack;
+# - say what adaptation without labels is worth, in labels;
+# - thaw a network step by step, and measure whether that was needed;
+# - recognise two cases in which alignment harms, mend the first, and leave the second alone.
+#
+# The words are in the [glossary](../../docs/glossary.md).
+
+# %% [markdown] lang="es"
+# # Datos del destino, y cuándo adaptar perjudica
+#
+# **{Framework}** · unos 45 minutos · antes: [08a Adaptación de dominio](08a_domain_adaptation_{framework}.ipynb).
+#
+# La lección 08a alineó dos dominios sin una sola etiqueta del destino. Aquí se plantean las dos preguntas siguientes:
+# ¿qué se gana con *datos* del destino?, y ¿cuándo perjudica alinear? Al terminar podrá:
+#
+# - dejar que un modelo etiquete sus propias imágenes, y decir cuándo eso ayuda y cuándo lo empeora;
+# - crear imágenes de muchos estilos con aumento de datos, y usarlas en lugar de los datos que le faltan;
+# - decir cuánto vale, contada en etiquetas, la adaptación sin etiquetas;
+# - descongelar una red paso a paso, y medir si hacía falta;
+# - reconocer dos casos en los que alinear perjudica, corregir el primero y no tocar el segundo.
+#
+# Las palabras están en el [glosario](../../docs/glosario.md).
+
+# %% tags=["parameters"]
+SEED = 0
+BACKBONE = "mini_resnet"  # or "efficientnet_lite0"
+IMAGE_SIZE = 64  # side of the images, in pixels
+REAL_PHOTOS = ""  # "cats_vs_dogs" or a folder cat/, dog/: section 8 then uses photos, too
+SOURCE_IMAGES = 480  # labelled drawings of the source
+TARGET_IMAGES = 240  # drawings of each target that may be used, mostly without their labels
+TEST_IMAGES = 240  # other drawings of each target, to measure on
+LABELS = 4  # labelled target images of each breed, in sections 4 to 6
+STEPS = 30  # steps of training in each phase of gradual unfreezing
+DRAWS = 3  # how often each experiment is repeated, with other animals
+
+# %%
+# %matplotlib inline
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from tlhelpers import metrics, plots
+from tlhelpers.data.datasets import load_splits
+from tlhelpers.drawn_pets import draw_pets
+from tlhelpers.numbers import percent
+from tlhelpers.quiz import show_quiz
+
+folder = Path(tempfile.mkdtemp())
+show_quiz("08b_when_adaptation_harms/before", LANGUAGE)
+
+# %% framework="pytorch"
+import copy
+
+import torch
+from torch import nn, optim
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+from torchvision.transforms import v2
+
+from tlhelpers.pytorch.data import ImageDataset
+from tlhelpers.pytorch.heads import replace_head
+from tlhelpers.pytorch.networks import load_network
+from tlhelpers.pytorch.prediction import predict
+
+device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+tensor = torch.as_tensor  # from an array to what PyTorch computes with
+
+# %% framework="tensorflow"
+import keras
+import tensorflow as tf
+from keras import layers, optimizers
+
+from tlhelpers.tensorflow.networks import load_network
+
+tensor = tf.convert_to_tensor  # from an array to what TensorFlow computes with
+
+# %% [markdown] lang="en"
+# ## 1. Where lesson 08a ended
+#
+# The **source** has labelled drawings in the style of photos. There are two **targets**, pencil sketches and pictures
+# by night, and they show *other* animals. Half of each target's pictures may be used (`SEEN`), at first without their
+# labels; on the other half (`TEST`) we only measure. The question is the breed, one of sixteen. Everything is drawn
+# anew `DRAWS` times, and each method sees all the draws.
+
+# %% [markdown] lang="es"
+# ## 1. Donde terminó la lección 08a
+#
+# El **origen** tiene dibujos etiquetados con aspecto de foto. Hay dos **destinos**, bocetos a lápiz e imágenes de
+# noche, y muestran *otros* animales. La mitad de las imágenes de cada destino se puede usar (`SEEN`), al principio sin
+# sus etiquetas; con la otra mitad (`TEST`) solo medimos. La pregunta es la raza, una de dieciséis. Todo se dibuja de
+# nuevo `DRAWS` veces, y cada método ve todos los sorteos.
+
+# %%
+TARGETS = ("sketch", "night")
+SEEN, TEST = slice(0, TARGET_IMAGES), slice(TARGET_IMAGES, None)
+
+
+def animals(number, style, n):
+    """Drawings that depend on SEED; another number gives other animals."""
+    return draw_pets(n, seed=1000 * SEED + number, size=IMAGE_SIZE, style=style)
+
+
+pets = []
+for k in range(DRAWS):
+    pets.append({"source": animals(10 * k, "photo", SOURCE_IMAGES)})
+    for style in ("photo", *TARGETS):
+        pets[k][style] = animals(10 * k + 1, style, TARGET_IMAGES + TEST_IMAGES)
+shown = [pets[0][name].images[i] for name in ("source", *TARGETS) for i in range(6)]
+axes = plots.show_images(np.stack(shown), columns=6, side=1.1)
+
+# %% [markdown] lang="en"
+# *First row: the source. Then the same six other animals as sketches, and by night.*
+#
+# The [backbone](../../docs/glossary.md#backbone) stays frozen and gives features. Recall **AdaBN** (Li et al., 2017):
+# BatchNorm's means and variances are measured anew on pictures of the domain. That needs no label and no training.
+
+# %% [markdown] lang="es"
+# *Primera fila: el origen. Después, los mismos seis animales, distintos de los anteriores, en boceto y de noche.*
+#
+# La [red base](../../docs/glosario.md#red-base) queda congelada y da características. Recuerde **AdaBN** (Li et al.,
+# 2017): las medias y varianzas de BatchNorm se miden de nuevo con imágenes del dominio. No hacen falta etiquetas ni
+# entrenamiento.
+
+# %% framework="pytorch"
+torch.manual_seed(SEED)
+network, prepare = load_network(BACKBONE)
+replace_head(network, 0)
+network.to(device, memory_format=torch.channels_last).eval()
+
+
+def batches_of(images):
+    return DataLoader(ImageDataset(images, np.zeros(len(images)), prepare), batch_size=32)
+
+
+def features_of(images, network=network):
+    return predict(network, batches_of(images))
+
+
+# %% framework="tensorflow"
+keras.utils.set_random_seed(SEED)
+base, prepare = load_network(BACKBONE, IMAGE_SIZE, include_top=False, pooling="avg")
+pretrained = base.get_weights()
+norms = [layer for layer in base.layers if isinstance(layer, layers.BatchNormalization)]
+
+
+def features_of(images, weights=pretrained):
+    base.set_weights(weights)
+    return base.predict(prepare(images.astype("float32")), batch_size=32, verbose=0)
+
+
+# %% framework="pytorch"
+def with_statistics_of(images):
+    """AdaBN: a copy of the network whose BatchNorm layers hold the means and variances of these images."""
+    adapted = copy.deepcopy(network)
+    for module in adapted.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.reset_running_stats()
+            module.momentum = None  # the mean over all batches, each counted alike
+    adapted.train()
+    with torch.no_grad():
+        for x, _ in batches_of(images):
+            adapted(x.to(device))
+    return adapted.eval()
+
+
+# %% framework="tensorflow"
+def with_statistics_of(images):
+    """AdaBN: the network's weights, with the means and variances of these images in its BatchNorm layers."""
+    base.set_weights(pretrained)
+    for k, start in enumerate(range(0, len(images), 32)):
+        for norm in norms:
+            norm.momentum = k / (k + 1)  # the mean over all batches, each counted alike
+        base(prepare(images[start : start + 32].astype("float32")), training=True)
+    return base.get_weights()
+
+
+# %% [markdown] lang="en"
+# On the features stands a linear [head](../../docs/glossary.md#head). To compare methods and not luck, each head is
+# trained **to its end**. Its loss is
+#
+# $$L(W, b) = C \sum_i \ell(W x_i + b,\, y_i) + \tfrac{1}{2} \lVert W \rVert^2$$
+#
+# where $x_i$ are the features of picture $i$, $y_i$ its label, $\ell$ the
+# [cross-entropy](../../docs/glossary.md#cross-entropy), $W$ and $b$ the head's weights and biases, and $C = 0.05$.
+# Such a loss has one lowest point, so that neither first weights nor a rule for stopping matter.
+
+# %% [markdown] lang="es"
+# Sobre las características va una [cabeza](../../docs/glosario.md#cabeza) lineal. Para comparar métodos, y no suerte,
+# cada cabeza se entrena **hasta el final**. Su pérdida es
+#
+# $$L(W, b) = C \sum_i \ell(W x_i + b,\, y_i) + \tfrac{1}{2} \lVert W \rVert^2$$
+#
+# donde $x_i$ son las características de la imagen $i$; $y_i$, su etiqueta; $\ell$, la [entropía
+# cruzada](../../docs/glosario.md#entropía-cruzada); $W$ y $b$, los pesos y sesgos de la cabeza, y $C = 0.05$. Una
+# pérdida así tiene un único punto más bajo, de modo que no importan ni los primeros pesos ni la regla para parar.
+
+# %% framework="pytorch"
+C = 0.05
+
+
+def train_head(x, y, classes=16):
+    """The linear head with the lowest loss."""
+    x, y = tensor(x).float().to(device), tensor(y).to(device)
+    head = nn.Linear(x.shape[1], classes).to(device)
+    optimizer = optim.LBFGS(head.parameters(), max_iter=100, line_search_fn="strong_wolfe")
+
+    def closure():
+        optimizer.zero_grad()
+        loss = C * F.cross_entropy(head(x), y, reduction="sum") + head.weight.square().sum() / 2
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    return head
+
+
+# %% framework="tensorflow"
+C, DESCENTS = 0.05, {}
+
+
+def descent(features, classes):
+    """A head and 300 full steps of Adam, compiled once; each time they start from zero."""
+    head, optimizer = layers.Dense(classes), optimizers.Adam(optimizers.schedules.CosineDecay(0.02, 300))
+    head.build((None, features))
+    variables = head.trainable_variables
+    optimizer.build(variables)
+    loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum")
+
+    @tf.function(input_signature=[tf.TensorSpec((None, features)), tf.TensorSpec((None,), "int64")])
+    def descend(x, y):
+        _ = [variable.assign(keras.ops.zeros_like(variable)) for variable in variables + optimizer.variables]
+        for _ in tf.range(300):
+            with tf.GradientTape() as tape:
+                loss = C * loss_of(y, head(x)) + tf.reduce_sum(head.kernel**2) / 2
+            optimizer.apply(tape.gradient(loss, variables))
+
+    return head, descend
+
+
+# %% framework="pytorch"
+def logits_of(head, x):
+    with torch.inference_mode():
+        return head(tensor(x).float().to(device)).cpu().numpy()
+
+
+# %% framework="tensorflow"
+def train_head(x, y, classes=16):
+    """Weights and biases of the linear head with the lowest loss."""
+    size = (x.shape[1], classes)
+    if size not in DESCENTS:
+        DESCENTS[size] = descent(*size)
+    head, descend = DESCENTS[size]
+    descend(np.float32(x), np.int64(y))
+    return head.get_weights()
+
+
+def logits_of(head, x):
+    weights, biases = head
+    return np.float32(x) @ weights + biases
+
+
+# %%
+def standard(features, by, weights=None):
+    """Features less the mean of `by`, divided by its spread; `weights` says how much each row of `by` counts."""
+    mean = np.average(by, 0, weights)
+    return (features - mean) / (np.sqrt(np.average((by - mean) ** 2, 0, weights)) + 1e-6)
+
+
+raw, plain, own, scale, adapted = [], [], [], [], []  # one entry a draw
+for domains in pets:
+    raw.append({name: features_of(drawn.images) for name, drawn in domains.items()})
+    plain.append({name: standard(x, raw[-1]["source"]) for name, x in raw[-1].items()})
+    to_see = {"source": domains["source"].images} | {name: domains[name].images[SEEN] for name in TARGETS}
+    adapted.append({name: with_statistics_of(images) for name, images in to_see.items()})
+    features = {name: features_of(domains[name].images, adapted[-1][name]) for name in to_see}
+    scale.append(features["source"])
+    own.append({name: standard(x, scale[-1]) for name, x in features.items()})
+
+# %%
+right = {}  # by method and target: which test images were named right, a row a draw
+
+
+def note(method, target, logits, k):
+    right.setdefault((method, target), []).append(logits.argmax(1) == pets[k][target].breeds[TEST])
+
+
+def show(*methods):
+    for method in methods:
+        values = "   ".join(f"{words[t]} {percent(np.mean(right[method, t])):>6}" for t in TARGETS)
+        print(f"{words[method]:<48} {values}")
+
+
+def gain(method, over, target):
+    return 100 * (np.mean(right[method, target]) - np.mean(right[over, target]))
+
+
+# %%
+heads = []
+for k in range(DRAWS):
+    heads.append({"none": train_head(plain[k]["source"], pets[k]["source"].breeds)})
+    heads[k]["adabn"] = train_head(own[k]["source"], pets[k]["source"].breeds)
+    for target in TARGETS:
+        note("none", target, logits_of(heads[k]["none"], plain[k][target][TEST]), k)
+        note("adabn", target, logits_of(heads[k]["adabn"], own[k][target][TEST]), k)
+show("none", "adabn")
+
+# %% [markdown] lang="en"
+# Guessing would be right in 6 of 100. As in lesson 08a, statistics of the target's own pictures are worth tens of
+# points. From here we ask what can be had *beyond* that, and what it takes.
+#
+# ## 2. Self-training: the model labels its own pictures
+#
+# The unlabelled pictures have more in them than means and variances. **[Self-training](../../docs/glossary.md#self-training)**
+# lets the head name them, takes its own answers as if they were labels, and trains a new head on source and target
+# together. Such an answer is a **[pseudo-label](../../docs/glossary.md#pseudo-label)**. Two precautions are usual:
+#
+# - take the **surest** answers first, a fifth of the pictures, then two fifths, up to all;
+# - take them **by class**: the surest fifth of each class that was named. Otherwise the easy classes crowd out the hard
+#   ones, and the new head forgets these.
+#
+# Self-training starts from answers, so it should depend on how good these are. We try it from two starts: no
+# adaptation, and AdaBN. What do you expect from a start that is right in 1 of 10?
+#
+# **Your turn (1).** Write `pseudo_labels(logits, share)`: `logits` is a tensor `(n, classes)`. Return two tensors: the
+# numbers of the chosen pictures and the class that each was given. Of each class that was named, choose the surest
+# `share` of its pictures, rounded up. How sure an answer is says its softmax probability.
+
+# %% [markdown] lang="es"
+# Al azar se acertarían 6 de cada 100. Como en la lección 08a, las estadísticas de las propias imágenes del destino
+# valen decenas de puntos. Desde aquí preguntamos qué se puede ganar *además*, y qué hace falta para ello.
+#
+# ## 2. Autoentrenamiento: el modelo etiqueta sus propias imágenes
+#
+# Las imágenes sin etiquetar contienen más que medias y varianzas. El
+# **[autoentrenamiento](../../docs/glosario.md#autoentrenamiento)** deja que la cabeza las nombre, toma sus propias
+# respuestas como si fueran etiquetas y entrena una cabeza nueva con origen y destino juntos. Una respuesta así es una
+# **[pseudoetiqueta](../../docs/glosario.md#pseudoetiqueta)**. Suelen tomarse dos precauciones:
+#
+# - primero, las respuestas **más seguras**: un quinto de las imágenes, luego dos quintos, hasta llegar a todas;
+# - y **por clase**: el quinto más seguro de cada clase nombrada. De lo contrario, las clases fáciles desplazan a las
+#   difíciles, y la cabeza nueva olvida estas.
+#
+# El autoentrenamiento parte de respuestas, así que debería depender de lo buenas que sean. Lo probamos desde dos puntos
+# de partida: sin adaptar y con AdaBN. ¿Qué cabe esperar de un comienzo que acierta 1 de cada 10?
+#
+# **Le toca a usted (1).** Escriba `pseudo_labels(logits, share)`: `logits` es un tensor `(n, clases)`. Devuelva dos
+# tensores: los números de las imágenes elegidas y la clase que recibió cada una. De cada clase nombrada, elija la
+# proporción `share` de sus imágenes de la que está más segura, redondeando hacia arriba. La seguridad de una respuesta
+# es su probabilidad (softmax).
+
+
+# %% tags=["folded"]
+def check_pseudo_labels(pseudo_labels):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(60, 4)) + np.array([2.0, 0.5, 0.0, 0.0])  # class 0 is named often, and surely
+    e = np.exp(logits)
+    sure, said = e.max(1) / e.sum(1), logits.argmax(1)
+    found = pseudo_labels(tensor(logits.astype("float32")), 0.3)
+    if found is None or len(found) != 2 or np.ndim(found[0]) != 1 or np.shape(found[0]) != np.shape(found[1]):
+        return print("✘", words["two_lists"])
+    chosen, guesses = (np.asarray(part).astype(int) for part in found)
+    wanted = [int(np.ceil(0.3 * np.sum(said == c))) for c in range(4)]
+    counts = np.bincount(said[chosen], minlength=4)
+    surest = [np.sort(sure[said == c])[-n:].min() for c, n in enumerate(wanted)]
+    if not np.array_equal(guesses, said[chosen]):
+        print("✘", words["other_classes"])
+    elif len(set(chosen.tolist())) < len(chosen) or len(chosen) == 60:
+        print("✘", words["all_taken"])
+    elif not np.array_equal(counts, wanted) and np.isclose(sure[chosen].min(), np.sort(sure)[-len(chosen)]):
+        print("✘", words["not_by_class"])
+    elif not np.array_equal(counts, wanted):
+        print("✘", words["wrong_counts"], counts.tolist(), "≠", wanted)
+    elif any(sure[i] < surest[said[i]] - 1e-6 for i in chosen):
+        print("✘", words["not_the_surest"])
+    else:
+        print("✔", words["right"])
+
+
+# %% framework="pytorch"
+def pseudo_labels(logits, share):
+    """Numbers of the pictures with the surest answers of each class, and these answers."""
+    # write here
+
+
+check_pseudo_labels(pseudo_labels)
+
+
+# %% framework="tensorflow"
+def pseudo_labels(logits, share):
+    """Numbers of the pictures with the surest answers of each class, and these answers."""
+    # write here
+
+
+check_pseudo_labels(pseudo_labels)
+
+
+# %% framework="pytorch" tags=["solution"]
+def pseudo_labels(logits, share):
+    sure, said = logits.softmax(1).max(1)
+    chosen = []
+    for c in said.unique():
+        members = (said == c).nonzero().flatten()
+        count = int(np.ceil(share * len(members)))
+        chosen.append(members[sure[members].topk(count).indices])
+    chosen = torch.cat(chosen)
+    return chosen, said[chosen]
+
+
+check_pseudo_labels(pseudo_labels)
+
+
+# %% framework="tensorflow" tags=["solution"]
+def pseudo_labels(logits, share):
+    sure, said = tf.reduce_max(tf.nn.softmax(logits), 1), tf.argmax(logits, 1)
+    chosen = []
+    for c in tf.unique(said)[0]:
+        members = tf.where(said == c)[:, 0]
+        count = int(np.ceil(share * len(members)))
+        chosen.append(tf.gather(members, tf.math.top_k(tf.gather(sure, members), count).indices))
+    chosen = tf.concat(chosen, 0)
+    return chosen, tf.gather(said, chosen)
+
+
+check_pseudo_labels(pseudo_labels)
+
+
+# %%
+def self_train(head, x, y, unlabelled):
+    """Five rounds: the head names the target's pictures, and a new head learns from source and surest answers."""
+    for share in (0.2, 0.4, 0.6, 0.8, 1.0):
+        chosen, guesses = (np.asarray(part) for part in pseudo_labels(tensor(logits_of(head, unlabelled)), share))
+        head = train_head(np.concatenate([x, unlabelled[chosen]]), np.concatenate([y, guesses]))
+    return head
+
+
+for k in range(DRAWS):
+    for target in TARGETS:
+        for method, features in (("none", plain[k]), ("adabn", own[k])):
+            head = self_train(heads[k][method], features["source"], pets[k]["source"].breeds, features[target][SEEN])
+            note(f"{method}_self", target, logits_of(head, features[target][TEST]), k)
+show("none", "none_self", "adabn", "adabn_self")
+claim("self_training_from_a_good_start", np.mean([gain("adabn_self", "adabn", t) for t in TARGETS]))
+claim("self_training_from_a_bad_start", gain("none_self", "none", "night"))
+
+# %% [markdown] lang="en"
+# *Test accuracy, mean over the draws.* From AdaBN self-training adds a few points. From the start that is hardly better
+# than guessing it adds nothing: nine in ten pseudo-labels are wrong, and the new head learns the mistakes. So
+# self-training **amplifies** what is there. It comes after an alignment, not in its place.
+#
+# ## 3. Styles: synthetic data
+#
+# Whoever knows *how* the target may differ can make such pictures out of labelled ones. That is
+# [augmentation](../../docs/glossary.md#augmentation), much stronger than the usual flips: grey, inverted, more or less
+# contrast, another brightness curve (gamma), a tint, noise. The label stays. None of it is the code that draws our
+# sketches or nights; we have only an idea of them. We add two restyled copies of each source picture, and need not one
+# picture of the target.
+
+# %% [markdown] lang="es"
+# *Exactitud en la prueba, media de los sorteos.* A partir de AdaBN, el autoentrenamiento añade unos pocos puntos. Desde
+# el comienzo que apenas supera al azar no añade nada: nueve de cada diez pseudoetiquetas están mal, y la cabeza nueva
+# aprende los errores. Así que el autoentrenamiento **amplifica** lo que hay. Viene después de alinear, no en su lugar.
+#
+# ## 3. Estilos: datos sintéticos
+#
+# Quien sabe *en qué* puede diferir el destino puede fabricar imágenes así a partir de las etiquetadas. Es [aumento de
+# datos](../../docs/glosario.md#aumento-de-datos), mucho más fuerte que los reflejos habituales: gris, negativo, más o
+# menos contraste, otra curva de brillo (gamma), un tinte, ruido. La etiqueta no cambia. Nada de esto es el código que
+# dibuja nuestros bocetos o noches; solo tenemos una idea de ellos. Añadimos dos copias con otro estilo de cada imagen
+# de origen, y no necesitamos ni una sola imagen del destino.
+
+# %% framework="pytorch"
+restyle = v2.Compose(
+    [
+        v2.RandomGrayscale(0.5),
+        v2.RandomInvert(0.3),
+        v2.ColorJitter(brightness=0.6, contrast=0.6, hue=0.2),
+        v2.RandomEqualize(0.3),  # as many dark pixels as bright ones
+        v2.ToDtype(torch.float32, scale=True),
+        v2.Lambda(lambda x: x ** torch.empty(1).uniform_(-1, 1).exp()),  # gamma
+        v2.Lambda(lambda x: x * torch.empty(3, 1, 1).uniform_(0.3, 1)),  # tint
+        v2.GaussianNoise(sigma=0.06),
+    ]
+)
+
+
+def restyled(images):
+    pictures = torch.stack([restyle(x) for x in torch.from_numpy(images).permute(0, 3, 1, 2)])
+    return (255 * pictures.clamp(0, 1)).byte().permute(0, 2, 3, 1).numpy()
+
+
+# %% framework="tensorflow"
+colours = layers.RandomColorJitter((0, 255), brightness_factor=0.6, contrast_factor=0.6, hue_factor=0.2)
+restyle = keras.Sequential([layers.RandomGrayscale(0.5), layers.RandomInvert(0.3, value_range=(0, 255)), colours])
+equalize = layers.Equalization(value_range=(0, 255))  # as many dark pixels as bright ones
+random, ops = keras.random, keras.ops
+
+
+def restyled(images):
+    x, some = images.astype("float32"), np.random.default_rng(SEED).random(len(images)) < 0.3
+    x[some] = equalize(x[some])
+    x = ops.clip(restyle(x, training=True) / 255, 0, 1)
+    x = x ** ops.exp(random.uniform((len(x), 1, 1, 1), -1, 1))  # gamma
+    x = x * random.uniform((len(x), 1, 1, 3), 0.3, 1) + 0.06 * random.normal(x.shape)  # tint, noise
+    return ops.convert_to_numpy(ops.clip(255 * x, 0, 255)).astype("uint8")
+
+
+# %%
+styles = [np.concatenate([restyled(pets[k]["source"].images) for _ in range(2)]) for k in range(DRAWS)]
+axes = plots.show_images(styles[0][:12], columns=6, side=1.1)
+
+# %% [markdown] lang="en"
+# *Restyled copies of the first source pictures.* Do these help, alone and together with AdaBN?
+
+# %% [markdown] lang="es"
+# *Copias con otro estilo de las primeras imágenes de origen.* ¿Ayudan, solas y junto con AdaBN?
+
+# %%
+for k in range(DRAWS):
+    labels = np.tile(pets[k]["source"].breeds, 3)
+    copies = features_of(styles[k])
+    everything = np.concatenate([raw[k]["source"], copies])
+    head = train_head(standard(everything, everything), labels)
+    for target in TARGETS:
+        note("styles", target, logits_of(head, standard(raw[k][target][TEST], everything)), k)
+    copies = features_of(styles[k], with_statistics_of(styles[k]))
+    head = train_head(np.concatenate([own[k]["source"], standard(copies, copies)]), labels)
+    for target in TARGETS:
+        note("adabn_styles", target, logits_of(head, own[k][target][TEST]), k)
+show("none", "styles", "adabn", "adabn_styles")
+claim("styles_help_without_any_target", min(gain("styles", "none", t) for t in TARGETS))
+
+# %% [markdown] lang="en"
+# PROSE3
+#
+# ## 4. A few labels of the target
+
+# %% [markdown] lang="es"
+# PROSE3
+#
+# ## 4. Unas pocas etiquetas del destino
+
+
+# %%
+def first_of_each(labels, n):
+    return np.concatenate([np.flatnonzero(labels == c)[:n] for c in np.unique(labels)])
+
+
+COUNTS = (1, 2, 4, 8)
+
+for k in range(DRAWS):
+    rng, labels = np.random.default_rng((SEED, k)), pets[k]["source"].breeds
+    for target in TARGETS:
+        seen = pets[k][target].breeds[SEEN]
+        for n in COUNTS:
+            few = first_of_each(seen, n)
+            some = rng.choice(TARGET_IMAGES, len(few), replace=False)  # as many, without looking at classes
+            for method, chosen in (("alone", few), ("random", some)):
+                x = standard(raw[k][target], raw[k][target][SEEN])
+                note((method, n), target, logits_of(train_head(x[chosen], seen[chosen]), x[TEST]), k)
+            for method, x in (("mixed", plain[k]), ("adabn_mixed", own[k])):
+                both = np.concatenate([x["source"], x[target][few]]), np.concatenate([labels, seen[few]])
+                note((method, n), target, logits_of(train_head(*both), x[target][TEST]), k)
+
+
+# %%
+def price(target, curve):
+    """For how many labels of each breed the curve, without AdaBN, is as high as AdaBN without any label."""
+    heights = np.maximum.accumulate([np.mean(right[(curve, n), target]) for n in COUNTS])
+    return 2 ** np.interp(np.mean(right["adabn", target]), heights, np.log2(COUNTS))
+
+
+prices = {(target, curve): price(target, curve) for target in TARGETS for curve in ("alone", "mixed")}
+for (target, curve), n in prices.items():
+    print(f"{words['worth']} {words[target]:>8}, {words[curve]:<28} {n:.1f} {words['labels_a_breed']}")
+claim("worth_labels", min(prices[target, "alone"] for target in TARGETS))
+claim("labels_add_to_statistics", min(gain(("adabn_mixed", 8), "adabn", target) for target in TARGETS))
+
+# %%
+axes = plots.plt.subplots(1, 2, figsize=(8.6, 3.5), layout="constrained", sharey=True)[1]
+for ax, target in zip(axes, TARGETS):
+    for i, curve in enumerate(("random", "alone", "mixed", "adabn_mixed")):
+        heights = [100 * np.mean(right[(curve, n), target]) for n in COUNTS]
+        ax.plot(COUNTS, heights, plots.LINES[i], color=plots.COLOURS[i], marker=plots.MARKERS[i], label=words[curve])
+    ax.axhline(100 * np.mean(right["adabn", target]), color="#666666", linestyle=":", label=words["adabn"])
+    ax.set(xscale="log", xticks=COUNTS, xticklabels=COUNTS, xlabel=words["labels_axis"], title=words[target])
+    ax.minorticks_off()
+    plots.tidy(ax)
+axes[0].set_ylabel(words["accuracy_axis"])
+axes[0].legend(frameon=False, fontsize=8)
+
+# %% [markdown] lang="en"
+# PROSE4
+#
+# **Your turn (2).** Write `unfreeze(model, parts)`: in the layers whose names begin with one of `parts` (a tuple of
+# strings) the weights learn; in all other layers nothing does. BatchNorm never learns: it keeps the target's statistics.
+
+# %% [markdown] lang="es"
+# PROSE4
+#
+# **Le toca a usted (2).** Escriba `unfreeze(model, parts)`: en las capas cuyos nombres empiezan por alguna de las
+# cadenas de la tupla `parts`, los pesos aprenden; en todas las demás no aprende nada. BatchNorm no aprende nunca:
+# conserva las estadísticas del destino.
+
+
+# %% framework="pytorch" tags=["folded"]
+def check_unfreeze(unfreeze):
+    def block(*names):
+        kinds = {"conv": nn.Conv2d(2, 2, 1), "bn": nn.BatchNorm2d(2), "fc": nn.Linear(2, 2)}
+        return nn.ModuleDict({name: kinds[name] for name in names})
+
+    model = nn.ModuleDict({"stem": block("conv"), "last": block("conv", "bn"), "head": block("fc")})
+    model.last.conv.requires_grad_(False)
+    unfreeze(model, ("last", "head"))
+    learns = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    if "last.bn.weight" in learns or "last.bn.bias" in learns:
+        print("✘", words["batch_norm_learns"])
+    elif "stem.conv.weight" in learns:
+        print("✘", words["too_much_learns"])
+    elif learns != {f"{layer}.{kind}" for layer in ("last.conv", "head.fc") for kind in ("weight", "bias")}:
+        print("✘", words["too_little_learns"], sorted(learns))
+    else:
+        print("✔", words["right"])
+
+
+# %% framework="tensorflow" tags=["folded"]
+def check_unfreeze(unfreeze):
+    inputs = keras.Input((4, 4, 2))
+    x = layers.Conv2D(2, 1, name="stem.conv")(inputs)
+    x = layers.BatchNormalization(name="last.bn")(layers.Conv2D(2, 1, name="last.conv")(x))
+    model = keras.Model(inputs, layers.Dense(2, name="head")(layers.GlobalAveragePooling2D()(x)))
+    model.get_layer("last.conv").trainable = False
+    unfreeze(model, ("last", "head"))
+    learns = {variable.path for variable in model.trainable_variables}
+    if any("last.bn" in path for path in learns):
+        print("✘", words["batch_norm_learns"])
+    elif any("stem" in path for path in learns):
+        print("✘", words["too_much_learns"])
+    elif learns != {f"{layer}/{kind}" for layer in ("last.conv", "head") for kind in ("kernel", "bias")}:
+        print("✘", words["too_little_learns"], sorted(learns))
+    else:
+        print("✔", words["right"])
+
+
+# %% framework="pytorch"
+def unfreeze(model, parts):
+    """The weights of the layers whose names begin with one of `parts` learn; nothing else does."""
+    # write here
+
+
+check_unfreeze(unfreeze)
+
+
+# %% framework="tensorflow"
+def unfreeze(model, parts):
+    """The weights of the layers whose names begin with one of `parts` learn; nothing else does."""
+    # write here
+
+
+check_unfreeze(unfreeze)
+
+
+# %% framework="pytorch" tags=["solution"]
+def unfreeze(model, parts):
+    model.requires_grad_(False)
+    for name, module in model.named_modules():
+        if name.startswith(parts) and isinstance(module, (nn.Conv2d, nn.Linear)):
+            module.requires_grad_(True)
+
+
+check_unfreeze(unfreeze)
+
+
+# %% framework="tensorflow" tags=["solution"]
+def unfreeze(model, parts):
+    for layer in model.layers:
+        asleep = isinstance(layer, layers.BatchNormalization)
+        layer.trainable = layer.name.startswith(parts) and not asleep
+
+
+check_unfreeze(unfreeze)
+
+# %% framework="pytorch"
+LAST = {"mini_resnet": ("0.layer4", "0.layer3"), "efficientnet_lite0": ("0.blocks.6", "0.blocks.5")}[BACKBONE]
+HEAD, RATE = "1", 3e-4
+
+
+def with_head(adapted, head, by):
+    """Backbone and head as one model for pixels; the head does the standardising, too."""
+    spread = tensor(by.std(0) + 1e-6).to(device)
+    linear = nn.Linear(by.shape[1], 16).to(device)
+    linear.weight.data = head.weight.data / spread
+    linear.bias.data = head.bias.data - linear.weight.data @ tensor(by.mean(0)).to(device)
+    return nn.Sequential(copy.deepcopy(adapted), linear).eval()
+
+
+# %% framework="tensorflow"
+LAST = {"mini_resnet": ("layer4", "layer3"), "efficientnet_lite0": ("blocks.6", "blocks.5")}[BACKBONE]
+HEAD, RATE, STEPPERS = "head", 3e-4, {}
+clone = keras.models.clone_model(base)
+tuned = keras.Model(clone.input, layers.Dense(16, name="head")(clone.output))
+loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def with_head(adapted, head, by):
+    """Backbone and head as one model for pixels; the head does the standardising, too."""
+    kernel = head[0] / (by.std(0) + 1e-6)[:, None]
+    tuned.set_weights([*adapted, kernel, head[1] - by.mean(0) @ kernel])
+    return tuned
+
+
+def stepper(parts):
+    """An optimizer, and one step of training in which some parts learn and BatchNorm sleeps; compiled once."""
+    unfreeze(tuned, parts)
+    variables, optimizer = tuned.trainable_variables, optimizers.Adam(RATE)
+    optimizer.build(variables)
+
+    @tf.function
+    def step(x, y):
+        with tf.GradientTape() as tape:
+            loss = loss_of(y, tuned(x, training=False))
+        optimizer.apply(tape.gradient(loss, variables))
+
+    return optimizer, step
+
+
+# %% framework="pytorch"
+def fine_tune(model, images, labels, phases, picks):
+    """In each phase some parts learn, at a rate that falls to zero; BatchNorm sleeps."""
+    x, y = (
+        torch.stack([prepare(x) for x in torch.from_numpy(images).permute(0, 3, 1, 2)]).to(device),
+        tensor(labels).to(device),
+    )
+    for parts, batches in zip(phases, np.split(picks, len(phases))):
+        unfreeze(model, parts)
+        optimizer = optim.Adam([p for p in model.parameters() if p.requires_grad], RATE)
+        schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, len(batches))
+        for batch in batches:
+            loss = F.cross_entropy(model(x[batch]), y[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+
+
+def answers_of(model, images):
+    return predict(model, batches_of(images))
+
+
+# %% framework="tensorflow"
+def fine_tune(model, images, labels, phases, picks):
+    """In each phase some parts learn, at a rate that falls to zero."""
+    x, y = tensor(prepare(images.astype("float32"))), tensor(labels)
+    for parts, batches in zip(phases, np.split(picks, len(phases))):
+        if parts not in STEPPERS:
+            STEPPERS[parts] = stepper(parts)
+        optimizer, step = STEPPERS[parts]
+        for variable in optimizer.variables:
+            variable.assign(keras.ops.zeros_like(variable))
+        for i, batch in enumerate(batches):
+            optimizer.learning_rate = RATE * (1 + np.cos(np.pi * i / len(batches))) / 2
+            step(tf.gather(x, batch), tf.gather(y, batch))
+
+
+def answers_of(model, images):
+    return model.predict(prepare(images.astype("float32")), batch_size=32, verbose=0)
+
+
+# %%
+AT_ONCE = [(HEAD, *LAST)]
+GRADUAL = [(HEAD,), (HEAD, LAST[0]), (HEAD, *LAST)]
+for k in range(DRAWS):
+    few = first_of_each(pets[k]["night"].breeds[SEEN], LABELS)
+    images, labels = pets[k]["night"].images[few], pets[k]["night"].breeds[few]
+    picks = np.random.default_rng((SEED, k)).integers(0, len(few), (3 * STEPS, 16))  # the same batches for both
+    for method, phases in (("at_once", AT_ONCE), ("gradual", GRADUAL)):
+        model = with_head(adapted[k]["night"], heads[k]["adabn"], scale[k])
+        fine_tune(model, images, labels, phases, picks)
+        note(method, "night", answers_of(model, pets[k]["night"].images[TEST]), k)
+for name in ("adabn", ("adabn_mixed", LABELS), "at_once", "gradual"):
+    print(f"{words[name if isinstance(name, str) else name[0]]:<48} {percent(np.mean(right[name, 'night']))}")
+difference = metrics.paired_difference(right["at_once", "night"], right["gradual", "night"])
+print(metrics.describe_difference(difference, LANGUAGE))
+claim("gradual_or_at_once", 100 * difference.value)
+
+# %% [markdown] lang="en"
+# PROSE5
+#
+# ## 6. What each needs, and what it gave
+
+# %% [markdown] lang="es"
+# PROSE5
+#
+# ## 6. Qué necesita cada uno y qué ha dado
+
+# %%
+rows = ["adabn", "adabn_self", "styles", "adabn_styles", *((row, LABELS) for row in ("alone", "mixed", "adabn_mixed"))]
+rows += ["gradual"]
+names = [words[row] if isinstance(row, str) else f"{words[row[0]]} ({row[1]})" for row in rows]
+ax = plots.new_axes(None, 7.4, 4.2)
+for i, target in enumerate(TARGETS):
+    for y, row in enumerate(rows):
+        if (row, target) in right:
+            found = 100 * metrics.paired_difference(right["none", target], right[row, target])
+            bar = [[found.value - found.low], [found.high - found.value]]
+            ax.errorbar(found.value, y + 0.3 * i - 0.15, xerr=bar, color=plots.COLOURS[i], marker=plots.MARKERS[i],
+                        capsize=3, label=words[target] if y == 0 else None)  # fmt: skip
+ax.set(yticks=range(len(rows)), yticklabels=names, xlabel=words["gain_axis"])
+ax.invert_yaxis()
+ax.axvline(0, color="#666666", linestyle=":")
+ax.legend(frameon=False)
+plots.tidy(ax)
+
+# %% [markdown] lang="en"
+# TABLE6
+#
+# ## 7. When it harms: other class shares
+#
+# So far each target showed all breeds alike, as the source does. In use one cannot count on that.
+#
+# Take the species now, cats against dogs. The shelter where the network shall work has nine dogs for each cat, and you
+# adapt to a hundred of its pictures. Nothing else has changed; the pictures may even be of the same style. What can go
+# wrong when *statistics* are aligned?
+#
+# The mean of a domain's features is a mean of its classes' means, weighted by their shares:
+#
+# $$\mu = \pi_\text{cat}\, \mu_\text{cat} + \pi_\text{dog}\, \mu_\text{dog}$$
+#
+# where $\pi$ is the share of a species and $\mu_\text{cat}$, $\mu_\text{dog}$ the mean features of its pictures. With
+# half of each, $\mu$ lies in the middle, where the head has its border. With nine dogs for each cat it lies near the
+# dogs. Whoever now subtracts $\mu$ moves **the dogs to the border**. This is called **[label
+# shift](../../docs/glossary.md#label-shift)**: the shares of the classes differ, and nothing else.
+#
+# We measure it with z-scores per domain, the simplest alignment of lesson 08a, and with AdaBN. Each adapts to pictures
+# with 50, 70, 90 and 100 % dogs; the test is always half and half, so the numbers speak of both species alike. And we
+# take a third target: other animals *in the style of the source*. There nothing needs to be aligned.
+
+# %% [markdown] lang="es"
+# TABLE6
+#
+# ## 7. Cuándo perjudica: otras proporciones de clase
+#
+# Hasta aquí, cada destino mostraba todas las razas por igual, como el origen. En el uso real no se puede contar con
+# ello.
+#
+# Tomemos ahora la especie, gatos contra perros. En el refugio donde va a trabajar la red hay nueve perros por cada
+# gato, y usted adapta con un centenar de sus imágenes. No ha cambiado nada más; las imágenes pueden incluso tener el
+# mismo estilo. ¿Qué puede salir mal al alinear *estadísticas*?
+#
+# La media de las características de un dominio es la media de las medias de sus clases, ponderada por sus proporciones:
+#
+# $$\mu = \pi_\text{gato}\, \mu_\text{gato} + \pi_\text{perro}\, \mu_\text{perro}$$
+#
+# donde $\pi$ es la proporción de una especie, y $\mu_\text{gato}$ y $\mu_\text{perro}$, las características medias de
+# sus imágenes. Si hay la mitad de cada una, $\mu$ queda en medio, donde la cabeza tiene su frontera. Con nueve perros
+# por cada gato queda cerca de los perros. Quien entonces resta $\mu$ lleva **los perros a la frontera**. Esto se llama
+# **[desplazamiento de etiquetas](../../docs/glosario.md#desplazamiento-de-etiquetas)** (*label shift*): cambian las
+# proporciones de las clases y nada más.
+#
+# Lo medimos con z-scores por dominio, la alineación más sencilla de la lección 08a, y con AdaBN. Cada una se adapta a
+# imágenes con 50, 70, 90 y 100 % de perros; la prueba siempre es mitad y mitad, así que los números hablan de ambas
+# especies por igual. Y tomamos un tercer destino: otros animales *con el estilo del origen*. Ahí no hay nada que
+# alinear.
+
+# %%
+SHARES, ALL = (0.5, 0.7, 0.9, 1.0), ("photo", *TARGETS)
+FIT, HELD_OUT = slice(0, SOURCE_IMAGES * 2 // 3), slice(SOURCE_IMAGES * 2 // 3, None)
+balanced = {}  # accuracy on as many cats as dogs, by what was done: a number a draw
+
+
+def measure(key, logits, k, target):
+    balanced.setdefault(key, []).append(np.mean(logits.argmax(1) == pets[k][target].species[TEST]))
+
+
+def with_share(species, share, rng):
+    """Numbers of pictures among which this share are dogs; as many for each share."""
+    cats, dogs = (rng.permutation(np.flatnonzero(species == c)) for c in (0, 1))
+    n = min(len(cats), len(dogs))
+    return rng.permutation(np.concatenate([dogs[: round(share * n)], cats[: n - round(share * n)]]))
+
+
+# %%
+samples, skewed = [{} for _ in pets], [{} for _ in pets]
+for k in range(DRAWS):
+    rng, species = np.random.default_rng((SEED, k)), pets[k]["source"].species[FIT]
+    head, own_head = (train_head(x["source"][FIT], species, 2) for x in (plain[k], own[k]))
+    for target in ALL:
+        x, images = raw[k][target], pets[k][target].images
+        measure(("none", target), logits_of(head, plain[k][target][TEST]), k, target)
+        for share in SHARES:
+            sample = samples[k][target, share] = with_share(pets[k][target].species[SEEN], share, rng)
+            measure(("z", target, share), logits_of(head, standard(x[TEST], x[sample])), k, target)
+        for share in (0.5, 0.9):
+            statistics, sample = with_statistics_of(images[samples[k][target, share]]), samples[k][target, share]
+            seen, test = (features_of(some, statistics) for some in (images[sample], images[TEST]))
+            skewed[k][target, share] = (seen, test)
+            measure(("adabn", target, share), logits_of(own_head, standard(test, scale[k])), k, target)
+
+
+def accuracy(*key):
+    return 100 * np.mean(balanced[key])
+
+
+# %%
+ax = plots.new_axes(None, 6.2, 3.5)
+for i, target in enumerate(ALL):
+    style = {"color": plots.COLOURS[i], "marker": plots.MARKERS[i]}
+    heights = [accuracy("z", target, share) for share in SHARES]
+    ax.plot([100 * share for share in SHARES], heights, plots.LINES[i], label=f"{words[target]}, {words['z']}", **style)
+    ax.plot([50, 90], [accuracy("adabn", target, n) for n in (0.5, 0.9)], linestyle="none", mfc="white", **style)
+    print(f"{words[target]:>12}, {words['none']}: {accuracy('none', target):.1f} %")
+ax.axhline(accuracy("none", "photo"), color="#666666", linestyle=":", label=f"{words['photo']}, {words['none']}")
+ax.set(xlabel=words["dogs_axis"], ylabel=words["accuracy_axis"])
+ax.legend(frameon=False, fontsize=8)
+plots.tidy(ax)
+claim("label_shift_harms", accuracy("none", "photo") - accuracy("z", "photo", 0.9))
+claim("label_shift_harms_adabn", accuracy("adabn", "photo", 0.5) - accuracy("adabn", "photo", 0.9))
+
+# %% [markdown] lang="en"
+# PROSE7
+#
+# $$q = M \pi, \qquad M_{ij} = P(\text{says } i \mid \text{is } j)$$
+#
+# where $q_i$ is the share of the target's pictures that the model calls $i$, $M$ its [confusion
+# matrix](../../docs/glossary.md#confusion-matrix) on held-out pictures of the source (each column a true class, adding
+# up to 1), and $\pi$ the unknown shares. Solve for $\pi$, and you have them without a label (Lipton et al., 2018, call
+# it black box shift estimation, **BBSE**).
+#
+# **Your turn (3).** Write `shares_of(confusion, predicted)`: two tensors, $M$ of shape `(k, k)` and $q$ of shape
+# `(k,)`; return $\pi$. Where the estimate has a negative share, set it to zero; the shares add up to 1.
+
+# %% [markdown] lang="es"
+# PROSE7
+#
+# $$q = M \pi, \qquad M_{ij} = P(\text{dice } i \mid \text{es } j)$$
+#
+# donde $q_i$ es la proporción de imágenes del destino que el modelo llama $i$; $M$, su [matriz de
+# confusión](../../docs/glosario.md#matriz-de-confusión) con imágenes del origen reservadas (cada columna, una clase
+# verdadera, suma 1), y $\pi$, las proporciones desconocidas. Se despeja $\pi$ y ya se tienen, sin una sola etiqueta
+# (Lipton et al., 2018, lo llaman *black box shift estimation*, **BBSE**).
+#
+# **Le toca a usted (3).** Escriba `shares_of(confusion, predicted)`: dos tensores, $M$ de forma `(k, k)` y $q$ de forma
+# `(k,)`; devuelva $\pi$. Si alguna proporción estimada sale negativa, póngala a cero; las proporciones suman 1.
+
+
+# %% tags=["folded"]
+def check_shares(shares_of):
+    confusion = np.array([[0.9, 0.2, 0.0], [0.1, 0.7, 0.1], [0.0, 0.1, 0.9]], "float32")
+    truth = np.array([0.2, 0.3, 0.5], "float32")
+    found = shares_of(tensor(confusion), tensor(confusion @ truth))
+    if found is None or np.shape(found) != (3,):
+        return print("✘", words["three_shares"], None if found is None else tuple(np.shape(found)))
+    found, edge = (
+        np.asarray(found),
+        np.array([0.97, 0.02, 0.01], "float32"),
+    )  # fewer of class 1 than mistakes alone give
+    clipped = np.asarray(shares_of(tensor(confusion), tensor(edge)))
+    if np.allclose(found, confusion @ truth, atol=1e-4):
+        print("✘", words["only_counted"])
+    elif not np.allclose(found, truth, atol=1e-3):
+        print("✘", words["wrong_shares"], found.round(3).tolist(), "≠", truth.round(3).tolist())
+    elif clipped.min() < 0:
+        print("✘", words["negative_share"], clipped.round(3).tolist())
+    elif not np.isclose(clipped.sum(), 1, atol=1e-4):
+        print("✘", words["not_one"], clipped.sum().round(3))
+    else:
+        print("✔", words["right"])
+
+
+# %% framework="pytorch"
+def shares_of(confusion, predicted):
+    """Shares of the classes `(k,)`, from a confusion matrix `(k, k)`, a column a true class, and predicted shares."""
+    # write here
+
+
+check_shares(shares_of)
+
+
+# %% framework="tensorflow"
+def shares_of(confusion, predicted):
+    """Shares of the classes `(k,)`, from a confusion matrix `(k, k)`, a column a true class, and predicted shares."""
+    # write here
+
+
+check_shares(shares_of)
+
+
+# %% framework="pytorch" tags=["solution"]
+def shares_of(confusion, predicted):
+    shares = torch.linalg.lstsq(confusion, predicted[:, None]).solution[:, 0].clamp(min=0)
+    return shares / shares.sum()
+
+
+check_shares(shares_of)
+
+
+# %% framework="tensorflow" tags=["solution"]
+def shares_of(confusion, predicted):
+    shares = tf.maximum(tf.linalg.lstsq(confusion, predicted[:, None], fast=False)[:, 0], 0)
+    return shares / tf.reduce_sum(shares)
+
+
+check_shares(shares_of)
+
+
+# %%
+def mend(source, species, seen, rounds=8):
+    """A head for a target of unknown shares, and these: the source is standardised as if it had them, too."""
+    shares = np.full(2, 0.5, "float32")
+    for _ in range(rounds):
+        x = standard(source, source[FIT], shares[species[FIT]])
+        head = train_head(x[FIT], species[FIT], 2)
+        said = logits_of(head, x[HELD_OUT]).argmax(1)
+        confusion = [[np.mean(said[species[HELD_OUT] == j] == i) for j in (0, 1)] for i in (0, 1)]
+        predicted = np.bincount(logits_of(head, standard(seen, seen)).argmax(1), minlength=2) / len(seen)
+        shares = np.asarray(shares_of(tensor(np.float32(confusion)), tensor(np.float32(predicted))))
+    return head, shares
+
+
+# %%
+estimated = {}
+for k in range(DRAWS):
+    species = pets[k]["source"].species
+    for target in ALL:
+        x = raw[k][target]
+        cases = {"z": (raw[k]["source"], x[samples[k][target, 0.9]], x[TEST])}
+        cases["adabn"] = (scale[k], *skewed[k][target, 0.9])
+        for name, (source, seen, test) in cases.items():
+            head, shares = mend(source, species, seen)
+            measure((f"{name}_mended", target), logits_of(head, standard(test, seen)), k, target)
+            estimated.setdefault((name, target), []).append(float(shares[1]))
+
+for target in ALL:
+    for name in ("z", "adabn"):
+        numbers = (accuracy(name, target, 0.5), accuracy(name, target, 0.9), accuracy(f"{name}_mended", target))
+        numbers = "   ".join(f"{words[key]} {n:.1f}" for key, n in zip(("at_half", "at_ninety", "mended"), numbers))
+        shares = " ".join(percent(share, 0) for share in estimated[name, target])
+        print(f"{words[target]:>12}, {words[name][:8]:<8} {numbers}   {words['estimated']} {shares}")
+claim("mended_within_two_points", accuracy("none", "photo") - accuracy("z_mended", "photo"))
+claim("mended_adabn_sketch", accuracy("adabn_mended", "sketch") - accuracy("adabn", "sketch", 0.9))
+
+# %% [markdown] lang="en"
+# PROSE7b
+#
+# ## 8. When it does not help: a gap too wide
+
+# %% [markdown] lang="es"
+# PROSE7b
+#
+# ## 8. Cuándo no ayuda: una distancia demasiado grande
+
+
+# %%
+def scrambled(images, tiles=8):
+    """Each picture cut into 8 × 8 tiles, which are put together in another order, the same for all pictures."""
+    n, side = len(images), images.shape[1] // tiles
+    cut = images.reshape(n, tiles, side, tiles, side, 3).swapaxes(2, 3).reshape(n, tiles**2, side, side, 3)
+    cut = cut[:, np.random.default_rng(0).permutation(tiles**2)]
+    return cut.reshape(n, tiles, tiles, side, side, 3).swapaxes(2, 3).reshape(images.shape)
+
+
+def distance(a, b, a_test, b_test):
+    """Proxy A-distance: 2 (1 - 2 error) of a domain classifier on pictures that it has not seen; 0 to 2."""
+    head = train_head(np.concatenate([a, b]), np.repeat([0, 1], [len(a), len(b)]), 2)
+    errors = [np.mean(logits_of(head, x).argmax(1) != domain) for domain, x in enumerate((a_test, b_test))]
+    return 2 * (1 - 2 * np.mean(errors))
+
+
+examples = pets[0]["photo"].images[:6]
+axes = plots.show_images(np.concatenate([examples, scrambled(examples)]), columns=6, side=1.1)
+
+
+# %%
+def gap(ways, y, z, fit, seen):
+    """Distance and target accuracy, without and with AdaBN; then the errors of heads that know target labels, too."""
+    found = {}
+    for way, (s, t) in ways.items():
+        found[f"{way}_distance"] = distance(s[:fit], t[:seen], s[fit:], t[seen:])
+        found[way] = 100 * np.mean(logits_of(train_head(s[:fit], y[:fit], 2), t[seen:]).argmax(1) == z[seen:])
+    found["labels"] = 100 * np.mean(logits_of(train_head(t[:seen], z[:seen], 2), t[seen:]).argmax(1) == z[seen:])
+    head = train_head(np.concatenate([s[:fit], t[:seen]]), np.concatenate([y[:fit], z[:seen]]), 2)
+    found["joint"] = 100 * np.mean(logits_of(head, s[fit:]).argmax(1) != y[fit:])
+    found["joint"] += 100 * np.mean(logits_of(head, t[seen:]).argmax(1) != z[seen:])
+    return found
+
+
+# %%
+gaps = {"sketch": [], "scrambled": []}
+for k in range(DRAWS):
+    y, images = pets[k]["source"].species, scrambled(pets[k]["photo"].images)
+    seen = features_of(images), features_of(images, with_statistics_of(images[SEEN]))
+    targets = {"sketch": (plain[k]["sketch"], own[k]["sketch"])}
+    targets["scrambled"] = standard(seen[0], raw[k]["source"]), standard(seen[1], scale[k])
+    for name, (without, aligned) in targets.items():
+        ways = {"none": (plain[k]["source"], without), "adabn": (own[k]["source"], aligned)}
+        z = pets[k]["photo" if name == "scrambled" else name].species
+        gaps[name].append(gap(ways, y, z, FIT.stop, TARGET_IMAGES))
+
+
+# %%
+def show_gaps(gaps):
+    means = {name: {key: np.mean([draw[key] for draw in found]) for key in found[0]} for name, found in gaps.items()}
+    for name, found in means.items():
+        distances = f"{found['none_distance']:.2f} → {found['adabn_distance']:.2f}"
+        print(f"{words[name]:>20}   {words['distance']} {distances}   {words['accuracy']} {found['none']:.1f} → "
+              f"{found['adabn']:.1f}   {words['target_labels']} {found['labels']:.1f}   {words['joint_error']} "
+              f"{found['joint']:.1f}")  # fmt: skip
+    return means
+
+
+means = show_gaps(gaps)
+wide = means["scrambled"]
+claim("distance_falls", wide["none_distance"] - wide["adabn_distance"])
+claim("accuracy_stays_low", wide["labels"] - wide["adabn"])
+claim("joint_error_tells", wide["joint"] - means["sketch"]["joint"])
+
+# %% [markdown] lang="en"
+# PROSE8
+
+# %% [markdown] lang="es"
+# PROSE8
+
+
+# %%
+def both_ways(source, target, fit, seen):
+    """Features of two domains, standardised by the source, without and with AdaBN."""
+    ways = {}
+    for way in ("none", "adabn"):
+        s = features_of(source, *([with_statistics_of(source[:fit])] if way == "adabn" else []))
+        t = features_of(target, *([with_statistics_of(target[:seen])] if way == "adabn" else []))
+        ways[way] = standard(s, s[:fit]), standard(t, s[:fit])
+    return ways
+
+
+if REAL_PHOTOS:
+    photos = load_splits(REAL_PHOTOS, image_size=IMAGE_SIZE, seed=SEED, max_per_class=TARGET_IMAGES, progress=False)
+    half = min(TARGET_IMAGES, len(photos.train) // 2)
+    drawn = (pets[0]["photo"].images[: 2 * half], pets[0]["photo"].species[: 2 * half])
+    real = (photos.train.images[: 2 * half], photos.train.labels[: 2 * half])
+    for name, (a, y), (b, z) in (("drawn_to_real", drawn, real), ("real_to_drawn", real, drawn)):
+        show_gaps({name: [gap(both_ways(a, b, half, half), y, z, half, half)]})
+
+# %% [markdown] lang="en"
+# PROSE8b
+#
+# ## 9. On one page
+
+# %% [markdown] lang="es"
+# PROSE8b
+#
+# ## 9. En una página
+
+# %% framework="pytorch"
+# %%writefile {folder}/shares.py
+import sys
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+FILE = np.load(sys.argv[1])  # source features and labels, and features of pictures of the target
+source, labels, target = (torch.from_numpy(FILE[name]) for name in ("source", "labels", "target"))
+fit, classes = 2 * len(labels) // 3, int(labels.max()) + 1
+shares = torch.full((classes,), 1 / classes)
+
+
+def standard(x, by, weights):
+    mean, weights = weights @ by / weights.sum(), weights / weights.sum()
+    return (x - mean) / ((weights @ (by - mean) ** 2).sqrt() + 1e-6)
+
+
+for _ in range(8):
+    x = standard(source, source[:fit], shares[labels[:fit]])
+    head = torch.nn.Linear(x.shape[1], classes)
+    optimizer = torch.optim.LBFGS(head.parameters(), max_iter=100, line_search_fn="strong_wolfe")
+
+    def closure():
+        optimizer.zero_grad()
+        loss = 0.05 * F.cross_entropy(head(x[:fit]), labels[:fit], reduction="sum") + head.weight.square().sum() / 2
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    with torch.inference_mode():
+        said, named = head(x[fit:]).argmax(1), head(standard(target, target, torch.ones(len(target)))).argmax(1)
+    rates = [F.one_hot(said[labels[fit:] == c], classes).float().mean(0) for c in range(classes)]
+    q = F.one_hot(named, classes).float().mean(0)
+    shares = torch.linalg.lstsq(torch.stack(rates, 1), q[:, None]).solution[:, 0].clamp(min=0)
+    shares = shares / shares.sum()
+print("shares in the target:", *(f"{share:.4f}" for share in shares))
+
+# %% framework="tensorflow"
+# %%writefile {folder}/shares.py
+import os
+import sys
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+import keras
+import numpy as np
+import tensorflow as tf
+
+FILE = np.load(sys.argv[1])  # source features and labels, and features of pictures of the target
+source, labels, target = (FILE[name] for name in ("source", "labels", "target"))
+fit, classes = 2 * len(labels) // 3, int(labels.max()) + 1
+head, optimizer = keras.layers.Dense(classes), keras.optimizers.Adam(0.003)
+head.build(source.shape)
+optimizer.build(head.trainable_variables)
+loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum")
+
+
+@tf.function
+def train(x, y):  # the head goes on from where it is: its loss has one lowest point
+    for _ in tf.range(400):
+        with tf.GradientTape() as tape:
+            loss = 0.05 * loss_of(y, head(x)) + tf.reduce_sum(head.kernel**2) / 2
+        optimizer.apply(tape.gradient(loss, head.trainable_variables))
+
+
+def standard(x, by, weights):
+    mean = np.average(by, 0, weights)
+    return np.float32((x - mean) / (np.sqrt(np.average((by - mean) ** 2, 0, weights)) + 1e-6))
+
+
+shares = np.full(classes, 1 / classes)
+for _ in range(8):
+    x = standard(source, source[:fit], shares[labels[:fit]])
+    train(x[:fit], labels[:fit])
+    said, named = (head(part).numpy().argmax(1) for part in (x[fit:], standard(target, target, None)))
+    rates = [
+        np.bincount(said[labels[fit:] == c], minlength=classes) / np.sum(labels[fit:] == c) for c in range(classes)
+    ]
+    q = np.bincount(named, minlength=classes) / len(named)
+    shares = np.maximum(tf.linalg.lstsq(np.stack(rates, 1), q[:, None], fast=False)[:, 0], 0)
+    shares = shares / shares.sum()
+print("shares in the target:", *(f"{share:.4f}" for share in shares))
+
+# %%
+file = folder / "features.npz"
+sample = samples[0]["photo", 0.9]
+np.savez(file, source=raw[0]["source"], labels=pets[0]["source"].species, target=raw[0]["photo"][sample])
+said = subprocess.run([sys.executable, str(folder / "shares.py"), str(file)], capture_output=True, text=True)
+print(said.stdout or said.stderr)
+claim("script_agrees", 100 * abs(float(said.stdout.split()[-1]) - estimated["z", "photo"][0]))
+
+# %% [markdown] lang="en"
+# CLOSING
+
+# %% [markdown] lang="es"
+# CLOSING
+
+# %%
+show_quiz("08b_when_adaptation_harms/after", LANGUAGE)
+
+# %% [markdown] lang="en"
+# ## Further reading
+#
+# - Y. Li, N. Wang, J. Shi, J. Liu and X. Hou, "Revisiting batch normalization for practical domain adaptation", *ICLR
+#   Workshop* 2017: AdaBN.
+# - D.-H. Lee, "Pseudo-label: the simple and efficient semi-supervised learning method for deep neural networks", *ICML
+#   Workshop* 2013.
+# - Y. Zou, Z. Yu, B. V. K. Vijaya Kumar and J. Wang, "Unsupervised domain adaptation for semantic segmentation via
+#   class-balanced self-training", *ECCV* 2018: the surest answers of each class.
+# - R. Geirhos, P. Rubisch, C. Michaelis, M. Bethge, F. A. Wichmann and W. Brendel, "ImageNet-trained CNNs are biased
+#   towards texture; increasing shape bias improves accuracy and robustness", *ICLR* 2019: training on other styles.
+# - J. Howard and S. Ruder, "Universal language model fine-tuning for text classification", *ACL* 2018: gradual
+#   unfreezing.
+# - Z. C. Lipton, Y.-X. Wang and A. J. Smola, "Detecting and correcting for label shift with black box predictors",
+#   *ICML* 2018.
+# - S. Ben-David, J. Blitzer, K. Crammer, A. Kulesza, F. Pereira and J. W. Vaughan, "A theory of learning from different
+#   domains", *Machine Learning* 79, 2010: the joint error.
+# - H. Zhao, R. T. des Combes, K. Zhang and G. J. Gordon, "On learning invariant representations for domain adaptation",
+#   *ICML* 2019: why alignment with other class shares must err.
+
+# %% [markdown] lang="es"
+# ## Para seguir leyendo
+#
+# - Y. Li, N. Wang, J. Shi, J. Liu y X. Hou, «Revisiting batch normalization for practical domain adaptation», *ICLR
+#   Workshop* 2017: AdaBN.
+# - D.-H. Lee, «Pseudo-label: the simple and efficient semi-supervised learning method for deep neural networks», *ICML
+#   Workshop* 2013.
+# - Y. Zou, Z. Yu, B. V. K. Vijaya Kumar y J. Wang, «Unsupervised domain adaptation for semantic segmentation via
+#   class-balanced self-training», *ECCV* 2018: las respuestas más seguras de cada clase.
+# - R. Geirhos, P. Rubisch, C. Michaelis, M. Bethge, F. A. Wichmann y W. Brendel, «ImageNet-trained CNNs are biased
+#   towards texture; increasing shape bias improves accuracy and robustness», *ICLR* 2019: entrenar con otros estilos.
+# - J. Howard y S. Ruder, «Universal language model fine-tuning for text classification», *ACL* 2018: descongelación
+#   gradual.
+# - Z. C. Lipton, Y.-X. Wang y A. J. Smola, «Detecting and correcting for label shift with black box predictors»,
+#   *ICML* 2018.
+# - S. Ben-David, J. Blitzer, K. Crammer, A. Kulesza, F. Pereira y J. W. Vaughan, «A theory of learning from different
+#   domains», *Machine Learning* 79, 2010: el error conjunto.
+# - H. Zhao, R. T. des Combes, K. Zhang y G. J. Gordon, «On learning invariant representations for domain adaptation»,
+#   *ICML* 2019: por qué alinear con otras proporciones de clase tiene que errar.
