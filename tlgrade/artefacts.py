@@ -5,6 +5,11 @@ import os
 import stat
 from dataclasses import dataclass
 
+import numpy as np
+import safetensors.numpy
+
+LEAST_MOVE, MOST_MOVE = 1e-4, 10  # of the largest value in a weight
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -80,6 +85,31 @@ def read_json(content: bytes) -> object:
         raise ValueError("nested too deeply") from None
     except UnicodeDecodeError:
         raise ValueError("not text") from None
+
+
+def moved_weights(content: bytes) -> list[str] | None:
+    """Names of the weights that moved, in what `lab.submit_moved` wrote; None where the file is something else.
+
+    A weight has moved where its two samples are finite and differ by more than rounding, and are not all of them new:
+    who trains a network changes it little.
+    """
+    try:
+        parts = safetensors.numpy.load(content)
+    except (safetensors.SafetensorError, ValueError, KeyError, OverflowError, MemoryError):
+        return None
+    found = []
+    for name in sorted(parts):
+        old, new = (
+            parts.get(f"{name.removesuffix('.before')}.before"),
+            parts.get(f"{name.removesuffix('.before')}.after"),
+        )
+        if not name.endswith(".before") or new is None or old.shape != new.shape or old.dtype.kind != "f":
+            continue
+        with np.errstate(all="ignore"):
+            scale, change = np.abs(old).max(initial=0.0), np.abs(new - old).max(initial=0.0)
+        if np.isfinite(change) and LEAST_MOVE * scale < change < MOST_MOVE * scale:
+            found.append(name)
+    return found
 
 
 def _read(descriptor: int, size: int) -> bytes:

@@ -3,11 +3,11 @@
 import hashlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tlgrade import functions
 from tlgrade import scoring as lab_scoring
-from tlgrade.artefacts import Refusal, read_text
+from tlgrade.artefacts import Refusal, moved_weights, read_text
 from tlgrade.lab import Lab
 from tlgrade.run_submission import ClientProcess, run_submission
 from tlgrade.settings import BoxSettings
@@ -63,6 +63,8 @@ def grade(content: bytes | Refusal, lab: Lab, settings: BoxSettings, client: Cli
     for task in lab.tasks:
         if task["kind"] == "predictions":
             scores[task["id"]] = score_predictions(found[task["file"]], task, lab)
+    for task in lab.tasks:
+        scores[task["id"]] = _cap(scores[task["id"]], task, scores, found)
     return _result(lab, settings, scores, notebook, run, found, started)
 
 
@@ -87,6 +89,22 @@ def score_predictions(found: bytes | Refusal, task: Mapping, lab: Lab) -> Score:
     bounds = [bound for bound, worth in task["steps"][lab.dataset] if worth > points]
     values = {"reached": told, "bound": min(bounds, default=0)}
     return Score(points, "below" if bounds else "full", values if bounds else {}, counted, _by_breed(rows, lab))
+
+
+def _cap(score: Score, task: Mapping, scores: Mapping[str, Score], found: Mapping[str, bytes | Refusal]) -> Score:
+    """Half of the points at most where the hand-in does not show what the task is about."""
+    half = task["points"] / 2
+    if score.points <= half:
+        return score
+    if "moved" in task:
+        content = found[task["moved"]]
+        if isinstance(content, Refusal) or not moved_weights(content):
+            return replace(score, points=half, code="not_moved", values={"file": task["moved"]})
+    for other, most in task.get("at_most_below", {}).items():
+        own = scores[other].reached
+        if own is not None and score.reached is not None and own - score.reached > most:
+            return replace(score, points=half, code="forgot", values={"other": other, "most": 100 * most})
+    return score
 
 
 def _by_breed(rows: list[Mapping], lab: Lab) -> dict[str, tuple[int, int]]:

@@ -52,7 +52,8 @@ class Lab:
     @property
     def files(self) -> list[str]:
         """Names of the artefacts that the tasks ask for."""
-        return list(dict.fromkeys(task["file"] for task in self.tasks if task["kind"] == "predictions"))
+        asked = [task for task in self.tasks if task["kind"] == "predictions"]
+        return list(dict.fromkeys(task[key] for key in ("file", "moved") for task in asked if key in task))
 
 
 def find_definition(name: str) -> Path:

@@ -59,6 +59,15 @@ REASONS = {  # code: (English, Spanish), filled with the values that came with t
         "the submission has {count} notebooks; hand in one",
         "la entrega tiene {count} cuadernos; entregue uno solo",
     ),
+    "not_moved": (
+        "{file} shows no weight of the backbone that training has moved; half of the points at most",
+        "{file} no muestra ningún peso de la red base que haya movido el entrenamiento; la mitad de los puntos como "
+        "máximo",
+    ),
+    "forgot": (
+        "more than {most:g} points of accuracy below your own {other}; half of the points at most",
+        "más de {most:g} puntos de exactitud por debajo de su propia tarea {other}; la mitad de los puntos como máximo",
+    ),
     "twice": (
         "{learner} handed in twice, as a folder and as a file; keep one of them",
         "{learner} ha entregado dos veces, en una carpeta y en un archivo; deje una sola",

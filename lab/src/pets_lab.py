@@ -14,7 +14,15 @@
 # - `lab.submit(...)` writes predictions for pictures whose breed nobody has told you. Those are what is graded:
 #   the grader runs your whole notebook again, on new pictures. So before you hand in, choose *Restart kernel and run all*.
 #
-# Twenty points, three more for written answers, and a bonus for those who beat the bar.
+# A task that asks for a function is graded with cases of its own, one by one; half of them right are half of the
+# points. The cell is run with what your notebook **imports, defines as a function or sets to a constant**, and with
+# nothing else of it: its check does the same.
+#
+# Twenty points, three more for written answers, and a bonus for those who beat the bar. Words that are new stand in the
+# [glossary](../../docs/glossary.md). The photos have **37** breeds: texts that speak of 35 come from an earlier version.
+#
+# **Stuck?** Three steps: read what the check says; read the *Reminder* of the task and the lesson that it names; then
+# solve the task for two pictures by hand, and write down what you did.
 
 # %% [markdown] lang="es"
 # # Práctica: las razas del refugio
@@ -34,7 +42,16 @@
 #   corrige vuelve a ejecutar todo su cuaderno, con imágenes nuevas. Por eso, antes de entregar, elija *Reiniciar el kernel
 #   y ejecutar todo*.
 #
-# Son veinte puntos, tres más por las respuestas escritas y un extra para quien supere el listón.
+# Las tareas que piden una función se califican con casos propios, uno por uno; con la mitad bien se obtiene la mitad de
+# los puntos. La celda se ejecuta con lo que su cuaderno **importa, define como función o fija como constante**, y con
+# nada más: su comprobación hace lo mismo.
+#
+# Son veinte puntos, tres más por las respuestas escritas y un extra para quien supere el listón. Las palabras nuevas están
+# en el [glosario](../../docs/glosario.md). Las fotos son de **37** razas: los textos que hablan de 35 vienen de una versión
+# anterior.
+#
+# **¿No avanza?** Tres pasos: lea lo que dice la comprobación; lea el *Recuerde* de la tarea y la lección que cita; después
+# resuelva la tarea a mano con dos imágenes y anote lo que ha hecho.
 
 # %% tags=["parameters"]
 LANGUAGE = "en"  # of the figures and messages: "en" or "es"
@@ -94,6 +111,11 @@ from tlhelpers.tensorflow.training import fit
 # imágenes sin etiqueta.
 
 # %%
+lab.name_missing_tasks(
+    {"baseline_history": 2, "train_features": 3, "val_features": 3, "classifier": 3, "head": 3, "frozen_val": 3,
+     "fine_tuned": 4, "tuned_val": 4, "together": 6, "final_probabilities": 8},
+    LANGUAGE,
+)  # fmt: skip
 data = lab.load(DATASET, image_size=IMAGE_SIZE, language=LANGUAGE)
 print(data.train, data.val, f"hidden: {len(data.hidden)}", sep="\n")
 one_each = data.train.per_class(1, seed=SEED)
@@ -347,6 +369,8 @@ path = lab.submit(data, lab.best_three(probabilities_of(classifier, data.hidden.
 # - the rate: a tenth of what the head took, or less;
 # - how many epochs (`FINE_TUNE_EPOCHS` is enough), and whether the pictures are mirrored.
 #
+# The check also hands in which weights of the backbone moved. Without any, the task is worth half.
+#
 # `fine_tuned` is a copy of your classifier, so that the one of task 3 stays as it was.
 
 # %% [markdown] lang="es"
@@ -359,6 +383,8 @@ path = lab.submit(data, lab.best_three(probabilities_of(classifier, data.hidden.
 #   congelada;
 # - la tasa: la décima parte de la que usó la cabeza, o menos;
 # - cuántas épocas (bastan `FINE_TUNE_EPOCHS`) y si las imágenes se reflejan.
+#
+# La comprobación entrega además qué pesos de la red base se han movido. Si no hay ninguno, la tarea vale la mitad.
 #
 # `fine_tuned` es una copia de su clasificador, para que el de la tarea 3 siga como estaba.
 
@@ -401,10 +427,24 @@ optimizer = keras.optimizers.AdamW(1e-4, weight_decay=1e-2)
 fit(fine_tuned, optimizer, learn, check, patience=FINE_TUNE_EPOCHS, epochs=FINE_TUNE_EPOCHS)
 ### END SOLUTION
 
+# %% framework="pytorch"
+def backbone_weights(model):
+    """Weights of the backbone, the first part of the model, by name."""
+    return {name: weight.detach().cpu().numpy() for name, weight in model[0].named_parameters()}
+
+
+# %% framework="tensorflow"
+def backbone_weights(model):
+    """Weights of the backbone, the largest layer of the model, by name."""
+    base = max(model.layers, key=lambda layer: layer.count_params())
+    return {weight.path: weight.numpy() for weight in base.trainable_weights + base.non_trainable_weights}
+
+
 # %% tags=["check:fine_tune"]
 tuned_val = probabilities_of(fine_tuned, data.val.images, prepare)
-head_size = (feature_size + 1) * data.num_classes
-checks.check_fine_tune(data, head_size, count_parameters(fine_tuned), frozen_val, tuned_val)
+old_weights, new_weights = backbone_weights(classifier), backbone_weights(fine_tuned)
+checks.check_fine_tune(data, old_weights, new_weights, frozen_val, tuned_val)
+lab.submit_moved(data, "fine_tune", old_weights, new_weights)
 path = lab.submit(data, lab.best_three(probabilities_of(fine_tuned, data.hidden.images, prepare)), task="fine_tune")
 
 # %% [markdown] lang="en" tags=["by_hand:choices"]
@@ -696,6 +736,40 @@ def two_answers(model, features):
     return [tf.nn.softmax(logits).numpy() for logits in model(standardise(features))]
 
 
+# %% framework="pytorch"
+def made_up_answers():
+    """Breeds and species of four pictures, and logits for them."""
+    rng = np.random.default_rng(0)
+    logits = [torch.from_numpy(rng.normal(size=(4, classes))) for classes in (data.num_classes, 2)]
+    return torch.tensor([0, 1, 2, 3]), logits[0], torch.tensor([0, 1, 1, 0]), logits[1]
+
+
+def loss_of(labels, logits):
+    return float(nn.functional.cross_entropy(logits, labels))
+
+
+# %% framework="tensorflow"
+def made_up_answers():
+    """Breeds and species of four pictures, and logits for them."""
+    rng = np.random.default_rng(0)
+    logits = [tf.constant(rng.normal(size=(4, classes)), tf.float32) for classes in (data.num_classes, 2)]
+    return tf.constant([0, 1, 2, 3]), logits[0], tf.constant([0, 1, 1, 0]), logits[1]
+
+
+def loss_of(labels, logits):
+    losses = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+    return float(tf.reduce_mean(losses))
+
+
+# %%
+breeds_of_four, breed_logits, species_of_four, species_logits = made_up_answers()
+checks.check_joint_loss(
+    data,
+    lambda weight: joint_loss(breeds_of_four, breed_logits, species_of_four, species_logits, weight),
+    loss_of(breeds_of_four, breed_logits),
+    loss_of(species_of_four, species_logits),
+)
+
 # %%
 together = train_two_heads(1.0, SEED)
 val_breeds, val_species = two_answers(together, val_features)
@@ -705,6 +779,9 @@ checks.check_two_heads(data, val_breeds, val_species)
 hidden_features = features_of(data.hidden.images)
 hidden_breeds, hidden_species = two_answers(together, hidden_features)
 path = lab.submit(data, lab.best_three(hidden_breeds), hidden_species.argmax(1), task="two_heads")
+
+# %% tags=["check:two_heads_breeds"]
+checks.check_submission(data, path)
 
 # %% [markdown] lang="en"
 # Does the second task help the first? We train with $w = 0$, breed alone, and with $w = 1$, several seeds each, and

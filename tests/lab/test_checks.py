@@ -93,11 +93,24 @@ def test_features(data):
 def test_fine_tuning(data):
     good = probabilities(data.val.labels, data.num_classes, 0.9)
     worse = probabilities(data.val.labels, data.num_classes, 0.5)
-    checks.check_fine_tune(data, 100, {"trainable": 500, "frozen": 500}, good, good)
-    frozen = {"trainable": 100, "frozen": 900}
-    told(data, "not fine-tuning yet", "todavía no es", checks.check_fine_tune, 100, frozen, good, good)
-    counts = {"trainable": 500, "frozen": 500}
-    told(data, "forgetting", "olvidando", checks.check_fine_tune, 100, counts, good, worse)
+    old = {"layer1": np.ones(9), "layer4": np.ones((3, 3))}
+    new = {**old, "layer4": 1.001 * old["layer4"]}
+    checks.check_fine_tune(data, old, new, good, good)
+    for still in (old, {**old, "layer4": (1 + 1e-9) * old["layer4"]}):  # not trained, and trained at a rate of 1e-9
+        told(data, "not fine-tuning yet", "todavía no es", checks.check_fine_tune, old, still, good, good)
+    told(data, "forgetting", "olvidando", checks.check_fine_tune, old, new, good, worse)
+
+
+def test_joint_loss(data):
+    check, losses = checks.check_joint_loss, (2.5, 0.7)
+    check(data, lambda w: losses[0] + w * losses[1], *losses)
+    told(data, "not depend on the weight", "No depende del peso", check, lambda w: sum(losses), *losses)
+    convex = "With w = 0", "Con w = 0"
+    told(data, *convex, check, lambda w: w * losses[0] + losses[1], *losses)
+    told(data, *convex, check, lambda w: w * losses[1], *losses)
+    told(
+        data, "should be the sum", "debería ser la suma", check, lambda w: (1 - w) * losses[0] + w * losses[1], *losses
+    )
 
 
 def test_evaluation(data):

@@ -4,12 +4,13 @@ They teach and decide no grade: a grader scores predictions on images that nobod
 that the learner does not have. Small examples are made here, so that the message can show them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from tlhelpers.lab.answers import (
+    ROUNDING,
     CheckFailedError,
     call,
     check_probabilities,
@@ -27,6 +28,8 @@ from tlhelpers.lab.predictions import PredictionsError, find_problems, parse_pre
 from tlhelpers.numbers import percent, thousands
 
 __all__ = ["CheckFailedError"]
+
+LEAST_MOVE = 1e-4  # of the largest weight: ten steps of a rate of 1e-5 do more, rounding less
 
 
 def check_balance(data: LabData, class_balance: Callable) -> None:
@@ -133,30 +136,32 @@ def check_features(
 
 
 def check_fine_tune(
-    data: LabData, head_size: int, counts: dict[str, int], before: np.ndarray, probabilities: np.ndarray
+    data: LabData, old: Mapping[str, np.ndarray], new: Mapping[str, np.ndarray], before: np.ndarray, after: np.ndarray
 ) -> None:
-    """Task 4: something of the backbone trains, and it has not forgotten what it knew."""
-    if counts["trainable"] <= head_size:
+    """Task 4: weights of the backbone (`old`, `new`) have moved, and it has not forgotten what it knew."""
+    moves = [np.abs(new[name] - old[name]).max() / (np.abs(old[name]).max() + 1e-12) for name in old]
+    if max(moves) < LEAST_MOVE:
         fail(
             data,
-            "Only the head was trained: this is not fine-tuning yet. Let a part of the backbone learn before fit.",
-            "Solo se ha entrenado la cabeza: todavía no es un ajuste fino. Deje que aprenda una parte de la red base "
-            "antes de fit.",
+            "No weight of the backbone has moved: this is not fine-tuning yet. Let a part of the backbone learn "
+            "*before* fit, see that fit runs, and take a rate of about 1e-4.",
+            "No se ha movido ningún peso de la red base: todavía no es un ajuste fino. Deje que aprenda una parte de "
+            "la red base *antes* de fit, compruebe que fit se ejecuta y use una tasa de alrededor de 1e-4.",
         )
-    was, value = val_accuracy(data, before), val_accuracy(data, probabilities)
-    old, new = percent(was), percent(value)
+    was, value = val_accuracy(data, before), val_accuracy(data, after)
+    old_share, new_share = percent(was), percent(value)
     if value < was - 0.1:
         fail(
             data,
-            f"Validation accuracy fell from {old} to {new}: the backbone is forgetting. Start from the "
+            f"Validation accuracy fell from {old_share} to {new_share}: the backbone is forgetting. Start from the "
             "trained head of task 3, and try a learning rate ten times lower.",
-            f"La exactitud de validación bajó de {old} a {new}: la red está olvidando. Parta de la cabeza "
+            f"La exactitud de validación bajó de {old_share} a {new_share}: la red está olvidando. Parta de la cabeza "
             "entrenada en la tarea 3 y pruebe con una tasa de aprendizaje diez veces menor.",
         )
     say(
         data,
-        f"frozen {old}, fine-tuned {new} on validation",
-        f"congelada {old}, con ajuste fino {new} en validación",
+        f"frozen {old_share}, fine-tuned {new_share} on validation",
+        f"congelada {old_share}, con ajuste fino {new_share} en validación",
     )
 
 
@@ -227,9 +232,30 @@ def check_interval(data: LabData, accuracy_interval: Callable) -> None:
     say(data, "the interval is right", "el intervalo es correcto")
 
 
+def check_joint_loss(data: LabData, loss_at: Callable[[float], float], breed_loss: float, species_loss: float) -> None:
+    """Task 6: the sum of two losses, the second times a weight; `loss_at(w)` on four made-up pictures."""
+    wanted = {weight: breed_loss + weight * species_loss for weight in (0.0, 1.0, 2.0)}
+    came = {weight: float(loss_at(weight)) for weight in wanted}
+    if np.allclose(list(came.values()), list(wanted.values()), atol=ROUNDING):
+        return say(data, "the loss is the sum that was asked for", "la pérdida es la suma que se pedía")
+    hints = (
+        (np.ptp(list(came.values())) < ROUNDING, "It does not depend on the weight w.", "No depende del peso w."),
+        (abs(came[0.0] - breed_loss) > ROUNDING, "With w = 0 the loss of the breeds should remain, whole.",
+         "Con w = 0 debería quedar, entera, la pérdida de las razas."),
+        (True, "With w = 1 it should be the sum of both.", "Con w = 1 debería ser la suma de ambas."),
+    )  # fmt: skip
+    en, es = next((en, es) for happened, en, es in hints if happened)
+    shown = ", ".join(f"w = {weight:g}: {came[weight]:.3f} ({wanted[weight]:.3f})" for weight in wanted)
+    fail(
+        data,
+        f"joint_loss on four made-up pictures, in brackets what it should be: {shown}. {en}",
+        f"joint_loss con cuatro imágenes inventadas y, entre paréntesis, lo que debería dar: {shown}. {es}",
+    )
+
+
 def check_two_heads(data: LabData, breeds: np.ndarray, species: np.ndarray) -> None:
-    """Task 6: two answers an image, and a species head that has learnt."""
-    val_accuracy(data, breeds)
+    """Task 6: two answers an image, and two heads that have learnt."""
+    _above_chance(data, breeds, "breeds", "razas")
     value = val_accuracy(data, species, data.species_labels(data.val.labels), 2)
     most = np.bincount(data.species_labels(data.val.labels)).max() / len(data.val)
     reached, always = percent(value), percent(most)
