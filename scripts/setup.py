@@ -154,7 +154,7 @@ def list_targets(extras):
     if extras & {"lab", "dev"}:
         targets.append("./tlcourse[dev]" if "dev" in extras else "./tlcourse")
     if "grading" in extras:
-        targets.append("./tlgrade")
+        targets.append("./tlgrade[cluster]" if "dev" in extras else "./tlgrade")
     return [part for target in targets for part in ("-e", target)]
 
 
