@@ -98,12 +98,9 @@ def moved_weights(content: bytes) -> list[str] | None:
     except (safetensors.SafetensorError, ValueError, KeyError, OverflowError, MemoryError):
         return None
     found = []
-    for name in sorted(parts):
-        old, new = (
-            parts.get(f"{name.removesuffix('.before')}.before"),
-            parts.get(f"{name.removesuffix('.before')}.after"),
-        )
-        if not name.endswith(".before") or new is None or old.shape != new.shape or old.dtype.kind != "f":
+    for name in (key.removesuffix(".before") for key in sorted(parts) if key.endswith(".before")):
+        old, new = parts[f"{name}.before"], parts.get(f"{name}.after")
+        if new is None or old.shape != new.shape or old.dtype.kind != "f" or new.dtype.kind != "f":
             continue
         with np.errstate(all="ignore"):
             scale, change = np.abs(old).max(initial=0.0), np.abs(new - old).max(initial=0.0)

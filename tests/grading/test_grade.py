@@ -2,11 +2,13 @@
 
 import json
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from tests.grading.tiny_lab import SOLVED_FUNCTION, SOLVED_PREDICTIONS, make_notebook
-from tlgrade.artefacts import Refusal
-from tlgrade.grade_one import grade
+from tlgrade.artefacts import Refusal, moved_weights
+from tlgrade.grade_one import Score, _cap, grade
 from tlgrade.reasons import LANGUAGES, OUTCOMES, REASONS, explain
 
 
@@ -57,6 +59,47 @@ def test_a_function_that_is_not_right_has_no_points(lab, make_settings, client, 
     result = grade(make_notebook(function=function), lab, make_settings(function_wall=2), client)
     assert points(result)["balance"] == 0
     assert codes(result)["balance"] == code
+
+
+@pytest.mark.parametrize(
+    ("change", "moved"),
+    [
+        (lambda w: w + 0.01, ["0.layer4.weight"]),
+        (lambda w: w, []),
+        (lambda w: w * (1 + 1e-7), []),  # rounding
+        (lambda w: w * 1e6, []),  # no training does that
+        (lambda w: w * np.nan, []),
+        (lambda w: w[:-1], []),
+        (lambda w: w.astype(np.int64), []),
+    ],
+)
+def test_weights_that_training_moved_are_told_from_others(change, moved):
+    old = np.linspace(-1, 1, 100, dtype=np.float32)
+    new = np.asarray(change(old))
+    content = save({"0.layer4.weight.before": old, "0.layer4.weight.after": new.astype(new.dtype)})
+    assert moved_weights(content) == moved
+    assert moved_weights(content[: len(content) // 2]) is None
+    assert moved_weights(b"no safetensors") is None
+
+
+FINE_TUNE = {
+    "id": "tuned", "title": {"en": "Tuned", "es": "Ajustada"}, "points": 4, "kind": "predictions",
+    "file": "predictions.csv", "measure": "top1", "steps": {"drawn_pets_breeds": [[0.5, 4]]}, "moved": "m.safetensors",
+    "at_most_below": {"final": 0.1},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("file", "reached", "code", "points"),
+    [(True, 0.9, "full", 4), (False, 0.9, "not_moved", 2), (True, 0.7, "forgot", 2), (True, 0.3, "below", 0)],
+)
+def test_a_hand_in_that_does_not_show_its_task_gets_half_at_most(file, reached, code, points):
+    weights = np.linspace(-1, 1, 10, dtype=np.float32)
+    found = {"m.safetensors": save({"a.before": weights, "a.after": weights + 0.01}) if file else Refusal("x", {})}
+    own = Score(float(4 * (reached > 0.5)), "full" if reached > 0.5 else "below", {}, reached)
+    capped = _cap(own, FINE_TUNE, {"final": Score(3, "full", {}, 0.9)}, found)
+    assert (capped.code, capped.points) == (code, points)
+    explain(capped.code, {"reached": 0.1, "bound": 0.5, **capped.values}, "es")
 
 
 def test_magics_in_a_function_cell_are_no_errors(lab, make_settings, client):
