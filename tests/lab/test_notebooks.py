@@ -141,11 +141,17 @@ def test_a_solution_gets_full_points_on_drawn_pets(cache, tmp_path, monkeypatch,
 @pytest.mark.parametrize(("language", "framework"), [("es", "pytorch"), ("en", "tensorflow")])
 def test_a_solution_on_real_photos_of_the_official_test(tmp_path, monkeypatch, cache, language, framework):
     need(framework)
-    data = os.environ.get("TLHELPERS_DATA")
-    if not data or not Path(data, "weights").is_dir():
-        pytest.skip("needs the photos and weights in TLHELPERS_DATA")
+    if not os.environ.get("TLHELPERS_DATA"):
+        pytest.skip("needs the photos in TLHELPERS_DATA")
     reached = run_solution(
-        language, framework, "oxford_pets_breeds", tmp_path, monkeypatch, 224, BACKBONE="mobilenet", FINE_TUNE_EPOCHS=1
+        language,
+        framework,
+        "oxford_pets_breeds",
+        tmp_path,
+        monkeypatch,
+        224,
+        BACKBONE="efficientnet_lite0",
+        FINE_TUNE_EPOCHS=1,
     )
-    assert reached["final"] >= 0.66
-    assert reached["final_top3"] >= 0.84
+    assert reached["final"] >= 0.82
+    assert reached["final_top3"] >= 0.95
