@@ -142,7 +142,7 @@ tensor, as_array = tf.constant, keras.ops.convert_to_numpy  # from an array to w
 # demás preguntas son candidatas a segunda tarea, y para ellas tienen etiqueta *todos* los dibujos de entrenamiento:
 #
 # - la especie (el ejemplo de los libros: «gato o perro» debería ayudar con la raza);
-# - el dibujo del pelaje, la forma de las orejas, el color principal;
+# - el patrón del pelaje, la forma de las orejas, el color principal;
 # - la escena: qué hay en el fondo y con cuánta luz;
 # - y un número sacado por sorteo, como control.
 
@@ -166,7 +166,7 @@ axes = plots.show_images(pets.images[:12], titles, columns=6)
 # Now the labels as numbers. The main colours are sorted by brightness into twelve levels, the light into three.
 
 # %% [markdown] lang="es"
-# *Doce dibujos y, de arriba abajo, su raza, el dibujo del pelaje y el fondo.*
+# *Doce dibujos y, de arriba abajo, su raza, el patrón del pelaje y el fondo.*
 #
 # Ahora las etiquetas, como números. Los colores principales se ordenan por su claridad en doce niveles; la luz, en
 # tres.
@@ -435,7 +435,7 @@ def weights_of(model):
 #
 # Una pregunta antes de medir. Supongamos que **no** hay tronco: dos cabezas lineales, directamente sobre las
 # características congeladas. ¿Cuánto puede ayudar entonces la mejor de las segundas tareas? Piénselo y ejecute la
-# celda: el dibujo del pelaje, contado 0 veces y contado una vez.
+# celda: el patrón del pelaje, contado 0 veces y contado una vez.
 
 # %%
 few = draw(0)
@@ -600,12 +600,12 @@ claim("species_gives_little", 100 * gains["species"].value)
 # peor; rombos negros: ninguna diferencia que esta prueba pueda ver.*
 #
 # - El ejemplo de los libros, la **especie**, no aporta nada.
-# - El **dibujo del pelaje** ayuda con claridad.
+# - El **patrón del pelaje** ayuda con claridad.
 # - La **escena** hace daño: es [transferencia negativa](../../docs/glosario.md#transferencia-negativa), y con etiquetas
 #   verdaderas y útiles. Daña tanto como las etiquetas sacadas por sorteo, o más.
 #
-# Seamos justos en dos cosas. Primera: cinco de las dieciséis razas tienen un dibujo del pelaje que ninguna otra tiene;
-# para ellas, ese dibujo *es* una etiqueta de la raza. ¿Ayuda también a las demás? Y segunda: con tan pocas etiquetas,
+# Seamos justos en dos cosas. Primera: cinco de las dieciséis razas tienen un patrón del pelaje que ninguna otra tiene;
+# para ellas, ese patrón *es* una etiqueta de la raza. ¿Ayuda también a las demás? Y segunda: con tan pocas etiquetas,
 # un tronco que aprende tiene un coste. ¿Qué consigue una sonda lineal, sin tronco?
 
 # %%
@@ -624,9 +624,9 @@ over_probe = metrics.paired_difference(np.array(probes) == parts[1], right["mark
 print(words["over_probe"], metrics.describe_difference(over_probe, LANGUAGE))
 
 # %% [markdown] lang="en"
-# Most of the gain belongs to the breeds with a marking of their own. That is no cheating (one could know the marking of
-# many pictures and the breed of few), but it is the easy case. And the linear probe takes part of the gain away: alone,
-# the trunk is a little worse than no trunk. Whoever compares two heads only with one head on the same trunk, as many
+# The breeds with a marking of their own gain most. That is no cheating (one could know the marking of many pictures and
+# the breed of few), but it is the easy case; the others gain less. And the linear probe takes part of the gain away:
+# alone, the trunk is a little worse than no trunk. Whoever compares two heads only with one head on the same trunk, as many
 # papers do, reports too much. Compare with the best that you could do without.
 #
 # ## 5. Could we have known?
@@ -647,9 +647,9 @@ print(words["over_probe"], metrics.describe_difference(over_probe, LANGUAGE))
 # $S$ and $S'$ are the second labels of two drawings of those breeds, taken at random from the first part.
 
 # %% [markdown] lang="es"
-# La mayor parte de la ganancia es de las razas que tienen un dibujo del pelaje propio. No es trampa (bien se puede
-# conocer el dibujo del pelaje de muchas imágenes y la raza de pocas), pero es el caso fácil. Y la sonda lineal se lleva
-# parte de la ganancia: con la raza sola, el tronco es algo peor que no tener tronco. Quien compara dos cabezas solo con
+# Las que más ganan son las razas que tienen un patrón propio. No es trampa (bien se puede conocer el patrón del pelaje de
+# muchas imágenes y la raza de pocas), pero es el caso fácil; las demás ganan menos. Y la sonda lineal se lleva parte de
+# la ganancia: con la raza sola, el tronco es algo peor que no tener tronco. Quien compara dos cabezas solo con
 # una cabeza sobre el mismo tronco, como hacen muchos artículos, dice de más. Compare con lo mejor que podría hacer sin
 # ellas.
 #
@@ -708,7 +708,7 @@ for name, labels in second_tasks.items():
 
 # %% [markdown] lang="es"
 # (Las pocas décimas de bit de la escena y del sorteo son azar: contada con pocos dibujos, la información mutua nunca sale
-# 0). Según $G$, la especie delata pocos errores, el dibujo del pelaje la mayoría, y la escena y el sorteo ninguno. Así
+# 0). Según $G$, la especie delata pocos errores, el patrón del pelaje la mayoría, y la escena y el sorteo ninguno. Así
 # que $G$ dice quién puede *ayudar*. No dice por qué una tarea sin relación alguna va a hacer *daño*, ni por qué la
 # escena.
 #
@@ -841,8 +841,8 @@ legend = axes[1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_an
 # On the left, those who give away nothing lie below zero, and the one who gives away most lies on top. On the right,
 # the harmful ones pull the trunk against the breeds. The scene, whose labels can really be learned from these
 # features, pulls hardest: the trunk has few numbers to hand on, and some of them are then spent on light and
-# background. Labels drawn by lot hold nothing that could be learned, yet the trunk spends itself on learning them by
-# heart.
+# background. Labels drawn by lot hold nothing that could be learned, yet they move the trunk, too: it tries to learn
+# them by heart.
 #
 # Six tasks are few, and both measurements have been chosen with these in view. Take them as a way to ask, not as a
 # law. On real networks the affinity of the gradients has often predicted gains only weakly (Standley et al., 2020,
@@ -861,8 +861,8 @@ legend = axes[1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_an
 # A la izquierda, las que no delatan nada quedan por debajo de cero, y la que más delata, arriba del todo. A la derecha,
 # las dañinas tiran del tronco en contra de las razas. La que más tira es la escena, cuyas etiquetas sí se pueden
 # aprender de estas características: el tronco tiene pocos números que entregar, y algunos se gastan entonces en la luz
-# y en el fondo. Las etiquetas sacadas por sorteo no contienen nada que aprender, pero el tronco se gasta en
-# memorizarlas.
+# y en el fondo. Las etiquetas sacadas por sorteo no contienen nada que aprender, pero también mueven el tronco, que
+# intenta memorizarlas.
 #
 # Seis tareas son pocas, y las dos medidas se eligieron teniéndolas a la vista. Tómelas como una manera de preguntar, no
 # como una ley. En redes reales, la afinidad de los gradientes a menudo ha predicho las ganancias solo débilmente
@@ -923,7 +923,7 @@ claim("more_weight_more_harm", by_weight["scene"][-1].value - by_weight["scene"]
 # %% [markdown] lang="es"
 # *Ganancia según el peso de la segunda tarea, con intervalos del 95 %; la raza sola está en 0.*
 #
-# El dibujo del pelaje ayuda en todo el intervalo, así que aquí no hace falta ajustar el peso con cuidado. La escena
+# El patrón del pelaje ayuda en todo el intervalo, así que aquí no hace falta ajustar el peso con cuidado. La escena
 # cuesta más cuanto más cuenta; si cuenta poco, hace poco. El peso es, pues, el freno: elíjalo en val, con el 0 entre
 # los valores que prueba. **Pruébelo:** ponga `weights = (0.03, 10)` en la celda de arriba y añada la especie.
 #
@@ -1330,12 +1330,14 @@ claim("mapping_never_harms", max((errors["mapped", own] - errors["films", own]).
 # *Error for new customers who have rated no film (left) and 20 films (right), over the likeness of tastes; less is
 # better. Mean of the worlds; the bars reach half as far as the worlds lie apart.*
 #
-# - **Where tastes are alike** ($\rho = 1$), books make up for films that were never rated: from about 1.2 stars to about
-#   0.8, of which 0.7 are noise that nobody can predict.
+# - **Where tastes are alike** ($\rho = 1$), books make up for films that were never rated: from about 1.2 stars
+#   down to less than 0.8, where 0.7 is noise that nobody can predict.
 # - **Where they are not** ($\rho = 0$), the shared row does harm. A customer without a film gets a taste in films which
 #   is a taste in books, and is served *worse* than by no recommendation at all.
 # - **The mapping never does harm.** It has learned from the old customers how much comes along, and at $\rho = 0$ it has
 #   learned: nothing.
+# - With the same tastes *and* 20 ratings of films, one table is even a little better than the mapping: then one row for
+#   both is the truth, and every rating counts for it.
 #
 # Note what would *not* have shown the harm: the loss in val. It holds ratings of old customers, whose rows have seen
 # films. Test on people like those whom you will serve: new ones.
@@ -1348,11 +1350,13 @@ claim("mapping_never_harms", max((errors["mapped", own] - errors["films", own]).
 # mundos.*
 #
 # - **Donde los gustos se parecen** ($\rho = 1$), los libros suplen las películas que nunca se valoraron: de unas 1.2
-#   estrellas a unas 0.8, de las que 0.7 son ruido que nadie puede predecir.
+#   estrellas se baja a menos de 0.8, donde 0.7 es ruido que nadie puede predecir.
 # - **Donde no se parecen** ($\rho = 0$), la fila compartida hace daño. Un cliente sin películas recibe un gusto en
 #   películas que es un gusto en libros, y queda *peor* servido que sin recomendación alguna.
 # - **El traslado nunca hace daño.** Ha aprendido de los clientes antiguos cuánto se conserva, y con $\rho = 0$ ha
 #   aprendido que nada.
+# - Con los mismos gustos *y* 20 valoraciones de películas, una sola tabla es incluso algo mejor que el traslado: entonces
+#   una fila para ambas es la verdad, y cada valoración cuenta para ella.
 #
 # Fíjese en qué *no* habría mostrado el daño: la pérdida en val. Contiene valoraciones de clientes antiguos, cuyas filas
 # ya han visto películas. Pruebe con personas como las que va a atender: nuevas.
@@ -1373,7 +1377,7 @@ for k, own in enumerate((0, 20)):
 # %% [markdown] lang="en"
 # With 20 ratings of their own, the wider table takes back the harm: part of the row serves the books, part of it the
 # films. That is the trunk of section 3 once more: too narrow for two unrelated tasks. Without a rating it helps
-# less: nothing tells the film part of the row what to be.
+# little: nothing tells the film part of the row what to be.
 #
 # ### On real ratings
 #
@@ -1395,7 +1399,7 @@ for k, own in enumerate((0, 20)):
 # %% [markdown] lang="es"
 # Con 20 valoraciones propias, la tabla más ancha quita el daño: una parte de la fila sirve a los libros y otra a las
 # películas. Es de nuevo el tronco de la sección 3, demasiado estrecho para dos tareas sin relación. Sin ninguna
-# valoración ayuda menos: nada dice qué debe valer la parte de las películas.
+# valoración ayuda poco: nada dice qué debe valer la parte de las películas.
 #
 # ### Con valoraciones reales
 #
@@ -1542,7 +1546,7 @@ claim("script_agrees", np.abs(np.subtract(said, from_lesson)).max())
 # - Buscar el daño donde aparece: en las razas, no en la suma de las pérdidas; en los clientes nuevos, no en los
 #   antiguos.
 #
-# **Lo que solo vale aquí.** Los dibujos salen de un programa en el que cada raza tiene un solo dibujo del pelaje; con
+# **Lo que solo vale aquí.** Los dibujos salen de un programa en el que cada raza tiene un solo patrón del pelaje; con
 # mascotas reales se tienen la especie y la raza, que es justo el ejemplo que no aportó nada. Los gustos se simularon, y
 # $\rho$ se conocía. Lo que se puede llevar es la manera de medir: la ganancia frente al mejor modelo de una sola tarea,
 # con un intervalo y con una tarea por sorteo como control.
