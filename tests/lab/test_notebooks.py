@@ -5,7 +5,6 @@ solutions reach what the definition asks for.
 import importlib.util
 import json
 import os
-from pathlib import Path
 
 import nbformat
 import pytest
