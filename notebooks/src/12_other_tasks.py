@@ -587,7 +587,7 @@ for i, ax in enumerate(axes.flat):
 # classes, animal and all else. If the backbone's maps know what lies where, then a **linear layer for each cell** must
 # find the animal: a 1 × 1 convolution, the same weights at each place, and the coarse answers made as large as the
 # picture. This is the linear [probe](../../docs/glossary.md#linear-probe) of lesson 02a, asked at each place. We give
-# it `FEW` labelled masks.
+# it `FEW` labelled masks, a quarter of which decide when to stop, and repeat it with other ones a few times.
 
 # %% [markdown] lang="es"
 # *Blanco: el recuadro verdadero. Naranja, a rayas: con promedios. Azul, raya y punto: con los mapas.*
@@ -601,7 +601,8 @@ for i, ax in enumerate(axes.flat):
 # animal y todo lo demás. Si los mapas de la red base saben qué hay en cada lugar, una **capa lineal en cada celda**
 # tiene que encontrar al animal: una convolución de 1 × 1, con los mismos pesos en todos los lugares, y las respuestas
 # gruesas ampliadas al tamaño de la imagen. Es la [sonda lineal](../../docs/glosario.md#sonda-lineal) de la lección 02a,
-# preguntada en cada lugar. Le damos `FEW` máscaras etiquetadas.
+# preguntada en cada lugar. Le damos `FEW` máscaras etiquetadas, de las que una cuarta parte decide cuándo parar, y
+# repetimos con otras `FEW` unas cuantas veces.
 
 
 # %% framework="pytorch"
@@ -712,24 +713,25 @@ check_mask_iou(mask_iou)
 # %%
 def mean_iou(logits, masks):
     """Mean IoU over pictures, in points."""
-    return 100 * np.asarray(mask_iou(tensor(logits), tensor(masks.astype("float32")))).mean()
+    return 100 * float(np.asarray(mask_iou(tensor(logits), tensor(masks.astype("float32")))).mean())
 
 
 masks = pets.masks.astype("float32")
-few = learn_rows[:FEW]
-learn, stop = few[FEW // 4 :], few[: FEW // 4]
-mean_mask = np.tile(masks[few].mean(0) - 0.5, (len(test_rows), 1, 1))
-probed, logits = {"always_mean": mean_iou(mean_mask, masks[test_rows])}, {}
-for origin in ("random", "pretrained"):
-    set_seed(SEED)
-    probe = MaskProbe(maps[origin], IMAGE_SIZE)
-    parts = [[*(m[rows] for m in maps[origin]), masks[rows]] for rows in (learn, stop)]
-    train(probe, mask_loss, *parts, RATE)
-    logits[origin] = answers_of(probe, [m[test_rows] for m in maps[origin]])
-    probed[origin] = mean_iou(logits[origin], masks[test_rows])
-for name, value in probed.items():
-    print(f"{words[name]:>22} {words['mask_iou']} {value:.1f}")
-claim("maps_know_the_animal", probed["pretrained"] - probed["random"])
+probed, logits = {"always_mean": [], "random": [], "pretrained": []}, {}
+for draw in range(2 * DRAWS):
+    few = np.random.default_rng(100 * SEED + draw).permutation(learn_rows)[:FEW]
+    mean_mask = np.tile(masks[few].mean(0) - 0.5, (len(test_rows), 1, 1))
+    probed["always_mean"].append(mean_iou(mean_mask, masks[test_rows]))
+    for origin in ("random", "pretrained"):
+        set_seed(100 * SEED + draw)
+        probe = MaskProbe(maps[origin], IMAGE_SIZE)
+        parts = [[*(m[rows] for m in maps[origin]), masks[rows]] for rows in (few[FEW // 4 :], few[: FEW // 4])]
+        train(probe, mask_loss, *parts, RATE)
+        logits[origin] = answers_of(probe, [m[test_rows] for m in maps[origin]])
+        probed[origin].append(mean_iou(logits[origin], masks[test_rows]))
+for name, values in probed.items():
+    print(f"{words[name]:>22} {words['mask_iou']} {np.mean(values):.1f}", np.round(values, 1).tolist())
+claim("maps_know_the_animal", np.mean(probed["pretrained"]) - np.mean(probed["random"]))
 
 # %%
 shown = test_rows[:6]
@@ -745,8 +747,8 @@ for ax, name in zip(axes[:, 0], ("picture", "truth", "random", "pretrained")):
 #
 # With some two dozen labelled pictures and one linear layer the animal stands out of the background. Nobody taught the
 # backbone what a mask is: it learnt to say "Egyptian cat", and to say that it had to know which places are cat. The
-# controls matter here. A mask that never looks at the picture already has an IoU above 60, since the animal stands in the
-# middle, and the twin is only some points above that. Quoted without both, "IoU 0.85" means little.
+# controls matter here. A mask that never looks at the picture already has an IoU above 60, since the animal stands in
+# the middle, and the twin is only some points above that. Quoted without both, "IoU 0.85" means little.
 #
 # ## 4. A decoder of twenty lines
 #
@@ -761,8 +763,8 @@ for ax, name in zip(axes[:, 0], ("picture", "truth", "random", "pretrained")):
 #
 # Con unas dos docenas de imágenes etiquetadas y una capa lineal, el animal se separa del fondo. Nadie le enseñó a la
 # red base qué es una máscara: aprendió a decir «gato egipcio», y para decirlo tuvo que saber qué lugares son gato. Aquí
-# importan los controles. Una máscara que nunca mira la imagen ya tiene una IoU de más de 60, porque el animal está en el
-# medio, y la gemela solo la supera en unos puntos. Sin esas dos cifras al lado, «IoU 0.85» dice poco.
+# importan los controles. Una máscara que nunca mira la imagen ya tiene una IoU de más de 60, porque el animal está en
+# el medio, y la gemela solo la supera en unos puntos. Sin esas dos cifras al lado, «IoU 0.85» dice poco.
 #
 # ## 4. Un decodificador de veinte líneas
 #
@@ -906,10 +908,11 @@ claim("scratch_is_not_hopeless", many_gain)
 # *Mean IoU of the test masks over the number of labelled pictures (those that decide when to stop among them). Lines:
 # means; marks: draws. Dotted: the mean mask.*
 #
-# Pretraining helps, by some points. But look at scratch, with `MANY` above all: it is not hopeless. For classes it was. Why? A class is *one* label a picture. A mask is one label a *pixel*: a hundred masks are hundreds of
-# thousands of labels, though neighbouring ones say much the same. So the same saving cannot be promised for each task:
-# the more a label says, the fewer labels one needs, and the less there is to save. What the labels *cost* is another
-# matter: it takes a second to click "cat" and minutes to draw an outline.
+# Pretraining helps, by some points. But look at scratch, with `MANY` above all: it is not hopeless. For classes it was.
+# Why? A class is *one* label a picture. A mask is one label a *pixel*: a hundred masks are hundreds of thousands of
+# labels, though neighbouring ones say much the same. So the same saving cannot be promised for each task: the more a
+# label says, the fewer labels one needs, and the less there is to save. What the labels *cost* is another matter: it
+# takes a second to click "cat" and minutes to draw an outline.
 #
 # And the twin's maps do worse than the network from scratch, though both began with random weights: layers that are
 # frozen at random cannot get any better.
@@ -930,11 +933,10 @@ claim("scratch_is_not_hopeless", many_gain)
 # Líneas: medias; marcas: sorteos. Punteada: la máscara media.*
 #
 # El preentrenamiento ayuda, en unos puntos. Pero mire la red entrenada desde cero, sobre todo con `MANY`: no está
-# perdida. Con las clases sí lo estaba. ¿Por qué? Una clase es *una* etiqueta por imagen. Una máscara es una
-# etiqueta por *píxel*: cien máscaras son cientos de miles de etiquetas, aunque las vecinas digan casi lo mismo. Así que
-# no se puede prometer el mismo ahorro en todas las tareas: cuanto más dice una etiqueta, menos hacen falta, y menos
-# queda por ahorrar. Otra cosa es lo que *cuestan* las etiquetas: pulsar «gato» lleva un segundo, y dibujar un contorno,
-# minutos.
+# perdida. Con las clases sí lo estaba. ¿Por qué? Una clase es *una* etiqueta por imagen. Una máscara es una etiqueta
+# por *píxel*: cien máscaras son cientos de miles de etiquetas, aunque las vecinas digan casi lo mismo. Así que no se
+# puede prometer el mismo ahorro en todas las tareas: cuanto más dice una etiqueta, menos hacen falta, y menos queda por
+# ahorrar. Otra cosa es lo que *cuestan* las etiquetas: pulsar «gato» lleva un segundo, y dibujar un contorno, minutos.
 #
 # Y los mapas de la gemela dan peor resultado que la red entrenada desde cero, aunque ambas empezaron con pesos al azar:
 # unas capas congeladas al azar ya no pueden mejorar.
@@ -1021,8 +1023,8 @@ def cells_of(boxes, kinds):
 wanted = cells_of(boxes, kinds)
 
 # %% [markdown] lang="en"
-# The head: the coarser of two maps is doubled and laid beside the finer one, then a 3 × 3 convolution looks around and a
-# 1 × 1 convolution answers. The loss has two parts: cross-entropy for the classes in *all* cells, and the absolute
+# The head: the coarser of two maps is doubled and laid beside the finer one, then a 3 × 3 convolution looks around and
+# a 1 × 1 convolution answers. The loss has two parts: cross-entropy for the classes in *all* cells, and the absolute
 # error of the distances where a head is. Elsewhere the distances may be anything.
 
 # %% [markdown] lang="es"
@@ -1221,9 +1223,9 @@ for ax, (here, score, kind) in zip(axes.flat, found["pretrained"]):
 # 4. The **average precision** is the mean height of this curve at 101 values of recall, 0, 0.01, … 1; the height is the
 #    best precision that is reached at this recall *or a higher one*, and 0 where it is not reached.
 #
-# mAP is the mean over classes, and in COCO's main number also over ten thresholds from 0.5 to 0.95. Details matter: with
-# another rule for the height, or for a second box, the numbers cannot be compared. The following lines give, to the
-# sixth decimal, what `torchmetrics` and COCO's own program give; the course's tests compare them.
+# mAP is the mean over classes, and in COCO's main number also over ten thresholds from 0.5 to 0.95. Details matter:
+# with another rule for the height, or for a second box, the numbers cannot be compared. The following lines give, to
+# the sixth decimal, what `torchmetrics` and COCO's own program give; the course's tests compare them.
 
 # %% [markdown] lang="es"
 # *Escenas de prueba, y lo que el detector encontró con una puntuación de al menos 0.3: naranja, gatos; azul y a rayas,
@@ -1234,17 +1236,17 @@ for ax, (here, score, kind) in zip(axes.flat, found["pretrained"]):
 # La [**mAP**](../../docs/glosario.md#map) (*mean average precision*) juzga esas listas. Para cada clase:
 #
 # 1. Tome los recuadros de todas las imágenes, del más seguro al menos seguro.
-# 2. Un recuadro es un **acierto** si su IoU con un recuadro verdadero de su clase y de su imagen llega a un umbral. Cada
-#    recuadro verdadero cuenta una vez: un segundo recuadro sobre la misma cabeza es un error.
+# 2. Un recuadro es un **acierto** si su IoU con un recuadro verdadero de su clase y de su imagen llega a un umbral.
+#    Cada recuadro verdadero cuenta una vez: un segundo recuadro sobre la misma cabeza es un error.
 # 3. Al bajar por la lista, la precisión (aciertos hasta ahí, entre recuadros hasta ahí) y la sensibilidad (aciertos
 #    hasta ahí, entre recuadros verdaderos) dibujan una curva.
-# 4. La **precisión media** es la altura media de esa curva en 101 valores de la sensibilidad: 0, 0.01, … 1; la altura es
-#    la mejor precisión alcanzada con esa sensibilidad *o con una mayor*, y 0 donde no se alcanza.
+# 4. La **precisión media** es la altura media de esa curva en 101 valores de la sensibilidad: 0, 0.01, … 1; la altura
+#    es la mejor precisión alcanzada con esa sensibilidad *o con una mayor*, y 0 donde no se alcanza.
 #
-# La mAP es la media de las clases y, en el número principal de COCO, también de diez umbrales de 0.5 a 0.95. Los detalles
-# importan: con otra regla para la altura, o para el segundo recuadro, los números no se pueden comparar. Las líneas
-# siguientes dan, hasta el sexto decimal, lo mismo que `torchmetrics` y que el programa del propio COCO; las pruebas del
-# curso los comparan.
+# La mAP es la media de las clases y, en el número principal de COCO, también de diez umbrales de 0.5 a 0.95. Los
+# detalles importan: con otra regla para la altura, o para el segundo recuadro, los números no se pueden comparar. Las
+# líneas siguientes dan, hasta el sexto decimal, lo mismo que `torchmetrics` y que el programa del propio COCO; las
+# pruebas del curso los comparan.
 
 
 # %%
@@ -1306,8 +1308,8 @@ plots.tidy(ax)
 # *Precision over recall for the cats' heads, at an IoU of at least 0.5.*
 #
 # The duplicates are all on the right heads, and yet they cost: a head found three times is one hit and two mistakes.
-# COCO's number is much lower than that at 0.5, since it also asks how *exactly* the boxes fit. And with random weights a
-# detector of the same size finds some heads, too: part of the work is done by the head that we trained.
+# COCO's number is much lower than that at 0.5, since it also asks how *exactly* the boxes fit. And with random weights
+# a detector of the same size finds some heads, too: part of the work is done by the head that we trained.
 #
 # ## 7. The real way
 #
@@ -1376,9 +1378,10 @@ print(segmenter.predict(scenes[:1].astype("float32") / 255, verbose=0).shape)
 # kind of our decoder: it reads two maps of one backbone, and has a last layer for each.
 #
 # **Oxford Pets.** The data set of the breeds has boxes of heads and masks, too, in its full archive:
-# `torchvision.datasets.OxfordIIITPet(root, target_types="segmentation", download=True)` gives a **trimap** a photo: 1 is
-# animal, 2 background, and 3 a border that nobody could draw exactly (leave its pixels out of loss and IoU). The boxes
-# are in `annotations/xmls`. Sections 3 and 4 run on it with two lines changed: the pictures, and `masks = trimap == 1`.
+# `torchvision.datasets.OxfordIIITPet(root, target_types="segmentation", download=True)` gives a **trimap** a photo: 1
+# is animal, 2 background, and 3 a border that nobody could draw exactly (leave its pixels out of loss and IoU). The
+# boxes are in `annotations/xmls`. Sections 3 and 4 run on it with two lines changed: the pictures, and
+# `masks = trimap == 1`.
 
 # %% [markdown] lang="en" framework="tensorflow"
 # The encoder names its maps by their pyramid level: P2 has a quarter of the picture's side, P4 a sixteenth. The
@@ -1526,7 +1529,7 @@ np.savez(folder / "pictures.npz", images=pets.images[rows], masks=pets.masks[row
 command = [sys.executable, str(folder / "one_page.py"), str(folder / "pictures.npz"), str(file)]
 said = subprocess.run(command, capture_output=True, text=True)
 print(said.stdout or said.stderr)
-claim("script_agrees", abs(100 * float(said.stdout.split("IoU ")[1]) - probed["pretrained"]))
+claim("script_agrees", abs(100 * float(said.stdout.split("IoU ")[1]) - probed["pretrained"][-1]))
 
 # %% [markdown] lang="en"
 # ## What you can do now
@@ -1542,8 +1545,8 @@ claim("script_agrees", abs(100 * float(said.stdout.split("IoU ")[1]) - probed["p
 # What was true of **drawings**: the animals are large, whole, near the middle, with clear outlines on soft backgrounds,
 # so all levels are higher than they would be on photos, and the mean box and mask are good guesses. The masks are
 # exact, which no hand-drawn ones are. The scenes are pasted, and animals hide little of each other. On COCO's photos
-# torchvision's Faster R-CNNs have an mAP of 23 to 47 %, with fifty to a hundred times as many weights as ours. Direction
-# and method carry over, the levels do not.
+# torchvision's Faster R-CNNs have an mAP of 23 to 47 %, with fifty to a hundred times as many weights as ours.
+# Direction and method carry over, the levels do not.
 #
 # From the toolbox the lesson used `load_network` and, in PyTorch, `mini_resnet_narrow`; it added nothing to it.
 #
@@ -1561,11 +1564,12 @@ claim("script_agrees", abs(100 * float(said.stdout.split("IoU ")[1]) - probed["p
 # - Esperar menos de la transferencia cuando cada etiqueta dice mucho: las máscaras se aprendieron desde cero con muchas
 #   menos imágenes que las clases.
 #
-# Lo que solo vale para los **dibujos**: los animales son grandes, están enteros y cerca del centro, con contornos claros
-# sobre fondos suaves; por eso todos los niveles son más altos que con fotos, y el recuadro medio y la máscara media,
-# buenas apuestas. Las máscaras son exactas, cosa que ninguna dibujada a mano es. Las escenas son recortes pegados, y los
-# animales se tapan poco. Con las fotos de COCO, las Faster R-CNN de torchvision tienen una mAP de entre el 23 y el 47 %,
-# con cincuenta a cien veces más pesos que la nuestra. El sentido y el método se mantienen; los niveles, no.
+# Lo que solo vale para los **dibujos**: los animales son grandes, están enteros y cerca del centro, con contornos
+# claros sobre fondos suaves; por eso todos los niveles son más altos que con fotos, y el recuadro medio y la máscara
+# media, buenas apuestas. Las máscaras son exactas, cosa que ninguna dibujada a mano es. Las escenas son recortes
+# pegados, y los animales se tapan poco. Con las fotos de COCO, las Faster R-CNN de torchvision tienen una mAP de entre
+# el 23 y el 47 %, con cincuenta a cien veces más pesos que la nuestra. El sentido y el método se mantienen; los
+# niveles, no.
 #
 # De la caja de herramientas la lección ha usado `load_network` y, en PyTorch, `mini_resnet_narrow`; no le ha añadido
 # nada.
@@ -1582,15 +1586,15 @@ show_quiz("12_other_tasks/after", LANGUAGE)
 #   2015: the decoder that adds finer maps.
 # - T.-Y. Lin, P. Dollár, R. Girshick, K. He, B. Hariharan and S. Belongie, "Feature pyramid networks for object
 #   detection", *CVPR* 2017.
-# - Z. Tian, C. Shen, H. Chen and T. He, "FCOS: fully convolutional one-stage object detection", *ICCV* 2019: classes and
-#   distances in each cell.
+# - Z. Tian, C. Shen, H. Chen and T. He, "FCOS: fully convolutional one-stage object detection", *ICCV* 2019: classes
+#   and distances in each cell.
 # - T.-Y. Lin et al., "Microsoft COCO: common objects in context", *ECCV* 2014: the data set and its measure.
 # - C. Finn, X. Y. Tan, Y. Duan, T. Darrell, S. Levine and P. Abbeel, "Deep spatial autoencoders for visuomotor
 #   learning", *ICRA* 2016: centres of maps as features.
 # - K. He, R. Girshick and P. Dollár, "Rethinking ImageNet pre-training", *ICCV* 2019: with enough boxes and masks,
 #   training from scratch catches up.
-# - O. M. Parkhi, A. Vedaldi, A. Zisserman and C. V. Jawahar, "Cats and dogs", *CVPR* 2012: Oxford Pets, with its trimaps
-#   and boxes.
+# - O. M. Parkhi, A. Vedaldi, A. Zisserman and C. V. Jawahar, "Cats and dogs", *CVPR* 2012: Oxford Pets, with its
+#   trimaps and boxes.
 
 # %% [markdown] lang="es"
 # ## Para seguir leyendo
@@ -1606,5 +1610,5 @@ show_quiz("12_other_tasks/after", LANGUAGE)
 #   *ICRA* 2016: centros de mapas como características.
 # - K. He, R. Girshick y P. Dollár, «Rethinking ImageNet pre-training», *ICCV* 2019: con suficientes recuadros y
 #   máscaras, entrenar desde cero alcanza a lo preentrenado.
-# - O. M. Parkhi, A. Vedaldi, A. Zisserman y C. V. Jawahar, «Cats and dogs», *CVPR* 2012: Oxford Pets, con sus trimapas y
-#   recuadros.
+# - O. M. Parkhi, A. Vedaldi, A. Zisserman y C. V. Jawahar, «Cats and dogs», *CVPR* 2012: Oxford Pets, con sus trimapas
+#   y recuadros.
