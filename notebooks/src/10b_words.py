@@ -3,8 +3,8 @@
 #
 # **{Framework}** · about 45 minutes · before this: [01 Cats and dogs](01_cats_vs_dogs_{framework}.ipynb).
 #
-# "Whoever speaks Italian learns Spanish more easily." Texts on transfer learning open with this sentence. Nobody
-# measures it. Here you do, with a small network that reads letters. After this lesson you can
+# "Whoever speaks Italian learns Spanish more easily." Many texts on transfer learning open with this sentence. Is it
+# true of a network? Here you measure it, with a small one that reads letters. After this lesson you can
 #
 # - build a language model, pretrain it on one language and fine-tune it on a few words of another;
 # - compute perplexity and BLEU by hand, and say what they leave out;
@@ -17,8 +17,9 @@
 #
 # **{Framework}** · unos 45 minutos · antes: [01 Gatos y perros](01_cats_vs_dogs_{framework}.ipynb).
 #
-# «Quien habla italiano aprende español con más facilidad». Con esta frase empiezan los textos sobre aprendizaje por
-# transferencia. Nadie la mide. Aquí lo hará usted, con una red pequeña que lee letras. Al terminar podrá:
+# «Quien habla italiano aprende español con más facilidad». Con esta frase empiezan muchos textos sobre aprendizaje por
+# transferencia. ¿Vale también para una red? Aquí lo medirá usted, con una red pequeña que lee letras. Al terminar
+# podrá:
 #
 # - construir un modelo de lenguaje, preentrenarlo con un idioma y ajustarlo con unas pocas palabras de otro;
 # - calcular a mano la perplejidad y BLEU, y decir qué se les escapa;
@@ -159,7 +160,8 @@ print(shuffled[0], test[0])
 # %% [markdown] lang="en"
 # ## 2. A network that guesses the next letter
 #
-# A **language model** gives each possible next letter a probability. Ours has three layers:
+# A [**language model**](../../docs/glossary.md#language-model) gives each possible next letter a probability. Ours has
+# three layers:
 #
 # - an [**embedding**](../../docs/glossary.md#embedding): a table with one row of 32 numbers for each letter;
 # - a [**GRU**](../../docs/glossary.md#gru), a recurrent layer: it reads letter by letter and keeps 96 numbers as its
@@ -171,11 +173,12 @@ print(shuffled[0], test[0])
 # %% [markdown] lang="es"
 # ## 2. Una red que adivina la letra siguiente
 #
-# Un **modelo de lenguaje** da una probabilidad a cada posible letra siguiente. El nuestro tiene tres capas:
+# Un [**modelo de lenguaje**](../../docs/glosario.md#modelo-de-lenguaje) da una probabilidad a cada posible letra
+# siguiente. El nuestro tiene tres capas:
 #
 # - un [**embedding**](../../docs/glosario.md#embedding): una tabla con una fila de 32 números por cada letra;
-# - una [**GRU**](../../docs/glosario.md#gru), una capa recurrente: lee letra por letra y guarda 96 números como memoria,
-#   que renueva con cada letra;
+# - una [**GRU**](../../docs/glosario.md#gru), una capa recurrente: lee letra por letra y guarda 96 números como
+#   memoria, que renueva con cada letra;
 # - una capa lineal, de la memoria a las letras.
 #
 # No hacen falta etiquetas: la etiqueta es la letra siguiente. Por eso un modelo de lenguaje se puede preentrenar con
@@ -239,8 +242,8 @@ print(thousands(speller.count_params()), words["parameters"])
 # optimizer's memory goes back to the start.)
 
 # %% [markdown] lang="es" framework="tensorflow"
-# (Cada `compile` cuesta segundos, así que se usa una y otra vez la misma red compilada: se le ponen los pesos y se borra
-# la memoria del optimizador).
+# (Cada `compile` cuesta segundos, así que se usa una y otra vez la misma red compilada: se le ponen los pesos y se
+# borra la memoria del optimizador).
 
 
 # %% framework="pytorch"
@@ -322,7 +325,7 @@ def new_speller(seed):
 # ## 3. Perplexity, by hand
 #
 # How good is a language model? Look at the probability $p_i$ that it gave to each letter that really came. The mean of
-# $-\log p_i$ is the cross-entropy, and
+# $-\log p_i$ is the cross-entropy, and the [perplexity](../../docs/glossary.md#perplexity) follows from it:
 #
 # $$\text{perplexity} = \exp\Big(-\frac{1}{n} \sum_{i=1}^{n} \log p_i\Big)$$
 #
@@ -337,7 +340,7 @@ def new_speller(seed):
 # ## 3. La perplejidad, a mano
 #
 # ¿Es bueno un modelo de lenguaje? Mire la probabilidad $p_i$ que dio a cada letra que de verdad vino. La media de
-# $-\log p_i$ es la entropía cruzada, y
+# $-\log p_i$ es la entropía cruzada, y de ella sale la [perplejidad](../../docs/glosario.md#perplejidad):
 #
 # $$\text{perplejidad} = \exp\Big(-\frac{1}{n} \sum_{i=1}^{n} \log p_i\Big)$$
 #
@@ -422,9 +425,9 @@ check_perplexity(perplexity_of)
 # %% [markdown] lang="en"
 # ## 4. Portuguese, Italian or English first?
 #
-# Pretraining: three copies of the network read 6 000 words of one language each, until words that they have not read are
-# predicted no better. Each is then asked about Spanish, of which it has never seen a word. Guess before you look: which
-# of the three is the least surprised?
+# Pretraining: three copies of the network read 6 000 words of one language each, until words that they have not read
+# are predicted no better. Each is then asked about Spanish, of which it has never seen a word. Guess before you look:
+# which of the three is the least surprised?
 
 # %% [markdown] lang="es"
 # ## 4. ¿Primero portugués, italiano o inglés?
@@ -509,9 +512,10 @@ claim("next_to_none_with_many", 100 * np.mean(gains["pt", MANY]))
 
 # %% [markdown] lang="en"
 # - **Portuguese helps clearly with 30 words.** The whole interval of its gain is above zero.
-# - **Italian helps less, and no more than English does.** Whether it helps at all is hard to see in so few draws: look at
-#   its interval. With 100 words it helps no longer.
-# - **With 1 000 words next to nothing is left of any of them.** So many words teach the habits of Spanish by themselves.
+# - **Italian helps less, and no more than English does.** Whether it helps at all is hard to see in so few draws: look
+#   at its interval. With 100 words it helps no longer.
+# - **With 1 000 words next to nothing is left of any of them.** So many words teach the habits of Spanish by
+#   themselves.
 #
 # So the sentence of the texts does not hold here as it stands. Portuguese before Spanish, yes. Italian, no more than
 # English, which no text would call a step towards Spanish. What those two give is mostly what all three sources share:
@@ -534,10 +538,10 @@ claim("next_to_none_with_many", 100 * np.mean(gains["pt", MANY]))
 #   español.
 #
 # Así que la frase de los textos, tal cual, aquí no se cumple. Portugués antes que español, sí. Italiano, no más que
-# inglés, que ningún texto llamaría un paso hacia el español. Lo que dan estos dos es sobre todo lo que comparten los tres
-# idiomas de origen: consonantes y vocales se alternan, las palabras se acaban, la *q* va delante de la *u*. El parecido
-# que oye una persona no tiene por qué ser el que aprovecha una red: casi todas las palabras italianas terminan en vocal,
-# mientras que muchas españolas terminan en *-s*, *-n* o *-r*.
+# inglés, que ningún texto llamaría un paso hacia el español. Lo que dan estos dos es sobre todo lo que comparten los
+# tres idiomas de origen: consonantes y vocales se alternan, las palabras se acaban, la *q* va delante de la *u*. El
+# parecido que oye una persona no tiene por qué ser el que aprovecha una red: casi todas las palabras italianas terminan
+# en vocal, mientras que muchas españolas terminan en *-s*, *-n* o *-r*.
 #
 # Tenga presente qué se ha medido: la ortografía, no el idioma. Aquí no hay gramática ni significado. Cada idioma se
 # preentrenó una sola vez; los intervalos hablan de otras palabras españolas y otros pesos iniciales, no de otro
@@ -675,8 +679,8 @@ check_grow(grow)
 # a small language model on text that lies around and use its memory as features, as we did with pictures?
 #
 # Text lies around on your disk: the explanations of functions in installed packages. **Source**: those of NumPy and
-# scikit-learn, about 180 000 words without labels. **Target**: those of SciPy; the class is the sub-package. Examples are
-# cut off, and the names of the sub-packages are taken out, since they would give it away.
+# scikit-learn, about 180 000 words without labels. **Target**: those of SciPy; the class is the sub-package. Examples
+# are cut off, and the names of the sub-packages are taken out, since they would give it away.
 
 # %% [markdown] lang="es"
 # ## 6. Un modelo de lenguaje propio, y documentos
@@ -685,9 +689,9 @@ check_grow(grow)
 # preentrenar un modelo de lenguaje pequeño con el texto que haya a mano y usar su memoria como características, como
 # hicimos con las imágenes?
 #
-# En su disco hay texto: las explicaciones de las funciones en los paquetes instalados (están en inglés). **Origen**: las
-# de NumPy y scikit-learn, unas 180 000 palabras sin etiquetas. **Destino**: las de SciPy; la clase es el subpaquete. Se
-# cortan los ejemplos y se quitan los nombres de los subpaquetes, que delatarían la respuesta.
+# En su disco hay texto: las explicaciones de las funciones en los paquetes instalados (están en inglés). **Origen**:
+# las de NumPy y scikit-learn, unas 180 000 palabras sin etiquetas. **Destino**: las de SciPy; la clase es el
+# subpaquete. Se cortan los ejemplos y se quitan los nombres de los subpaquetes, que delatarían la respuesta.
 
 # %%
 CLASSES = ("stats", "signal", "linalg", "special", "optimize", "sparse", "interpolate", "ndimage")
@@ -807,12 +811,12 @@ for name, weights in (("untrained", untrained), ("read", read)):
 # every day.
 
 # %% [markdown] lang="es"
-# La memoria después de cada palabra es una lista de 96 números. Las características de un texto son su media, solo sobre
-# sus palabras.
+# La memoria después de cada palabra es una lista de 96 números. Las características de un texto son su media, solo
+# sobre sus palabras.
 #
-# **Le toca a usted (3).** Escriba `mean_of_words(states, codes)`: estados `(n, t, d)` y códigos `(n, t)`, ambos tensores
-# de {Framework}; donde el código es 0 hay relleno. Devuelve `(n, d)`. Con modelos de lenguaje de verdad se necesita esta
-# función a diario.
+# **Le toca a usted (3).** Escriba `mean_of_words(states, codes)`: estados `(n, t, d)` y códigos `(n, t)`, ambos
+# tensores de {Framework}; donde el código es 0 hay relleno. Devuelve `(n, d)`. Con modelos de lenguaje de verdad se
+# necesita esta función a diario.
 
 
 # %% tags=["folded"]
@@ -873,8 +877,8 @@ check_mean(mean_of_words)
 
 # %% [markdown] lang="es"
 # Tres competidores, con los mismos textos etiquetados y de prueba que tuvo TF-IDF: las características de la red que ha
-# leído, congelada, con una regresión logística; las de su gemela sin entrenar; y la red entrenada **desde cero** con los
-# textos etiquetados, un tercio de los cuales decide cuándo parar.
+# leído, congelada, con una regresión logística; las de su gemela sin entrenar; y la red entrenada **desde cero** con
+# los textos etiquetados, un tercio de los cuales decide cuándo parar.
 
 
 # %% framework="pytorch"
@@ -973,9 +977,9 @@ claim("reading_gains_little", 100 * np.mean(np.subtract(scores["read"], scores["
 # from signals. A few words do, such as *kurtosis* or *wavelet*, and those do not occur in what it has read: to the
 # network they are all the same, "unknown". TF-IDF takes its list of words from the labelled texts.
 #
-# This is one small network after some seconds of reading. A trial with five times as many words came out alike; a larger
-# network was not tried. The next section says what others found. So: **try TF-IDF first.** It takes a second, and what is
-# larger must beat it.
+# This is one small network after some seconds of reading. A trial with five times as many words came out alike; a
+# larger network was not tried. The next section says what others found. So: **try TF-IDF first.** It takes a second,
+# and what is larger must beat it.
 #
 # ## 7. The real way
 #
@@ -989,8 +993,9 @@ claim("reading_gains_little", 100 * np.mean(np.subtract(scores["read"], scores["
 # | DistilBERT, English | 66 million | BERT's texts: books and Wikipedia | film reviews (SST-2): 91.3 %; BERT itself, 110 million parameters: 92.7 % (Sanh et al., 2019) |
 # | BETO, Spanish | 110 million | about 3 000 million Spanish words | news topics (MLDoc): 96.1 %, multilingual BERT 95.7 %; inference (XNLI): 82.0 %, multilingual BERT 78.5 %; paraphrases (PAWS-X): 89.6 %, multilingual BERT **90.7 %** (Cañete et al., 2020) |
 #
-# Look at BETO's row: on two of these three tasks a model of one language beats the one of a hundred languages; on one
-# it does not. Nearer is better as a rule, not always.
+# (Of BETO's two versions, with and without capitals, the better one on each task.) Look at its row: on two of these
+# three tasks a model of one language beats the one of a hundred languages; on one it does not. Nearer is better as a
+# rule, not always.
 
 # %% [markdown] lang="es"
 # *Proporción de textos de prueba cuyo subpaquete se acertó, con intervalos del 95 %; por azar sería un 12.5 %.*
@@ -1008,9 +1013,9 @@ claim("reading_gains_little", 100 * np.mean(np.subtract(scores["read"], scores["
 #
 # ## 7. Los modelos de verdad
 #
-# Un modelo de lenguaje merece la transferencia por su tamaño y por lo que ha leído. **BERT** y sus parientes son
-# [transformers](../../docs/glosario.md#transformer): cada palabra mira a todas las demás de su frase. Nadie los entrena
-# en casa: se cargan.
+# Lo que hace que valga la pena transferir un modelo de lenguaje es su tamaño y lo que ha leído. **BERT** y sus
+# parientes son [transformers](../../docs/glosario.md#transformer): cada palabra mira a todas las demás de su frase.
+# Nadie los entrena en casa: se cargan.
 #
 # | modelo | parámetros | qué ha leído | resultado publicado |
 # | --- | --- | --- | --- |
@@ -1018,20 +1023,23 @@ claim("reading_gains_little", 100 * np.mean(np.subtract(scores["read"], scores["
 # | DistilBERT, inglés | 66 millones | los textos de BERT: libros y Wikipedia | críticas de cine (SST-2): 91.3 %; el propio BERT, con 110 millones de parámetros: 92.7 % (Sanh et al., 2019) |
 # | BETO, español | 110 millones | unos 3 000 millones de palabras en español | temas de noticias (MLDoc): 96.1 %, BERT multilingüe 95.7 %; inferencia (XNLI): 82.0 %, BERT multilingüe 78.5 %; paráfrasis (PAWS-X): 89.6 %, BERT multilingüe **90.7 %** (Cañete et al., 2020) |
 #
-# Mire la fila de BETO: en dos de estas tres tareas, el modelo de un solo idioma supera al de cien idiomas; en una, no.
-# Cuanto más cerca, mejor: es la regla, pero no siempre se cumple.
+# (De las dos versiones de BETO, con y sin mayúsculas, la mejor en cada tarea). Mire su fila: en dos de estas tres
+# tareas, el modelo de un solo idioma supera al de cien idiomas; en una, no. Cuanto más cerca, mejor: es la regla, pero
+# no siempre se cumple.
 
 # %% [markdown] lang="en" framework="pytorch"
 # In PyTorch the library is `transformers`. `from_pretrained` takes a name, such as `"distilbert-base-uncased"` or
-# `"dccuchile/bert-base-spanish-wwm-uncased"` (BETO), and downloads some hundred megabytes; or it takes a folder. So that
-# this notebook runs without a network, we make a folder ourselves: a tokenizer trained on our texts, and a DistilBERT so
-# tiny that it has **random weights**. Everything after it is, letter by letter, what you write for the real one.
+# `"dccuchile/bert-base-spanish-wwm-uncased"` (BETO), and downloads some hundred megabytes; or it takes a folder. So
+# that this notebook runs without a network, we make a folder ourselves: a tokenizer trained on our texts, and a
+# DistilBERT so tiny that it has **random weights**. Everything after it is, letter by letter, what you write for the
+# real one.
 
 # %% [markdown] lang="es" framework="pytorch"
 # En PyTorch la biblioteca es `transformers`. `from_pretrained` recibe un nombre, como `"distilbert-base-uncased"` o
 # `"dccuchile/bert-base-spanish-wwm-uncased"` (BETO), y descarga unos cientos de megabytes; o recibe una carpeta. Para
 # que este cuaderno funcione sin red, hacemos la carpeta nosotros: un tokenizador entrenado con nuestros textos y un
-# DistilBERT diminuto, con **pesos al azar**. Todo lo que sigue es, letra por letra, lo que se escribe para el de verdad.
+# DistilBERT diminuto, con **pesos al azar**. Todo lo que sigue es, letra por letra, lo que se escribe para el de
+# verdad.
 
 # %% [markdown] lang="en" framework="tensorflow"
 # In TensorFlow the library is **KerasHub**; `transformers` has no TensorFlow classes any more. `from_preset` takes a
@@ -1043,11 +1051,11 @@ claim("reading_gains_little", 100 * np.mean(np.subtract(scores["read"], scores["
 
 # %% [markdown] lang="es" framework="tensorflow"
 # En TensorFlow la biblioteca es **KerasHub**; `transformers` ya no tiene clases de TensorFlow. `from_preset` recibe un
-# nombre, como `"distil_bert_base_en_uncased"`, y descarga unos cientos de megabytes. Con `"hf://"` delante sirve también
-# un nombre de Hugging Face, si los pesos están allí en formato safetensors. O recibe una carpeta. Para que este cuaderno
-# funcione sin red, hacemos la carpeta nosotros: un tokenizador con las palabras de nuestros textos y un DistilBERT
-# diminuto, con **pesos al azar**. Todo lo que sigue es, letra por letra, lo que se escribe para el de verdad. (Para BETO
-# la clase es `BertTextClassifier`).
+# nombre, como `"distil_bert_base_en_uncased"`, y descarga unos cientos de megabytes. Con `"hf://"` delante sirve
+# también un nombre de Hugging Face, si los pesos están allí en formato safetensors. O recibe una carpeta. Para que este
+# cuaderno funcione sin red, hacemos la carpeta nosotros: un tokenizador con las palabras de nuestros textos y un
+# DistilBERT diminuto, con **pesos al azar**. Todo lo que sigue es, letra por letra, lo que se escribe para el de
+# verdad. (Para BETO la clase es `BertTextClassifier`).
 
 # %% framework="pytorch"
 import transformers
@@ -1084,15 +1092,16 @@ print(sorted(path.name for path in (folder / "tiny").iterdir()))
 print([tokenizer.id_to_token(int(k)) for k in tokenizer("Computes the eigenvalues")])
 
 # %% [markdown] lang="en"
-# A **tokenizer** cuts text into pieces that are in its list: frequent words as a whole, rare ones in parts. It belongs
-# to its model, as preprocessing belongs to an image network; a wrong one gives noise and no error.
+# A [**tokenizer**](../../docs/glossary.md#tokenizer) cuts text into pieces that are in its list: frequent words as a
+# whole, rare ones in parts. It belongs to its model, as preprocessing belongs to an image network; a wrong one gives
+# noise and no error.
 #
 # Now the fine-tuning, on the first of the draws above.
 
 # %% [markdown] lang="es"
-# Un **tokenizador** corta el texto en piezas que están en su lista: las palabras frecuentes, enteras; las demás, por
-# partes. Pertenece a su modelo, como el preprocesamiento pertenece a una red de imágenes; uno equivocado da ruido y
-# ningún error.
+# Un [**tokenizador**](../../docs/glosario.md#tokenizador) corta el texto en piezas que están en su lista: las palabras
+# frecuentes, enteras; las demás, por partes. Pertenece a su modelo, como el preprocesamiento pertenece a una red de
+# imágenes; con uno equivocado no hay ningún error: solo sale ruido.
 #
 # Ahora, el ajuste fino, con el primero de los sorteos de arriba.
 
@@ -1151,27 +1160,29 @@ print(percent(tiny_accuracy), type(bert).__name__, thousands(bert.count_params()
 
 # %% [markdown] lang="en"
 # The code runs, and the number is poor, as it must be: random weights have read nothing. What is missing is no line of
-# code but the pretraining. Take the real name when you are online, and a rate of `5e-5`.
+# code but the pretraining. When you are online, take out the line with `HF_HUB_OFFLINE`, and take the real name and a
+# rate of `5e-5`.
 #
 # Everything that you know of fine-tuning holds here too: freeze and train the head first, a low rate, stop by
 # validation, keep a test.
 #
 # ## 8. BLEU, by hand
 #
-# How good is a **translation**? [BLEU](../../docs/glossary.md#bleu) compares it with a human's. For runs of $k = 1$ to 4
-# words it asks: which share $p_k$ of the runs of the translation occurs in the human's, too? Then
+# How good is a **translation**? [BLEU](../../docs/glossary.md#bleu) compares it with a human's. For runs of $k = 1$ to
+# 4 words it asks: which share $p_k$ of the runs of the translation occurs in the human's, too? Then
 #
 # $$\text{BLEU} = \min\big(1, e^{1 - r / c}\big) \cdot (p_1\, p_2\, p_3\, p_4)^{1/4}$$
 #
 # where $c$ is the length of the translation and $r$ that of the human's: whoever leaves out words pays for it.
 #
-# A human wrote (in Spanish): *el gato negro duerme en la cama de mi hermana*, the program: *el gato negro duerme sobre la
-# cama de su hermana*. Ten words each. Of the ten words 8 occur, of the 9 pairs 5, of the 8 runs of three 3, of the 7
+# A human wrote (in Spanish): *el gato negro duerme en la cama de mi hermana*, the program: *el gato negro duerme sobre
+# la cama de su hermana*. Ten words each. Of the ten words 8 occur, of the 9 pairs 5, of the 8 runs of three 3, of the 7
 # runs of four 1.
 
 # %% [markdown] lang="es"
 # El código funciona, y el número es pobre, como debe ser: unos pesos al azar no han leído nada. Lo que falta no es
-# ninguna línea de código, sino el preentrenamiento. Con conexión, ponga el nombre verdadero y una tasa de `5e-5`.
+# ninguna línea de código, sino el preentrenamiento. Cuando tenga conexión, quite la línea de `HF_HUB_OFFLINE` y ponga
+# el nombre verdadero y una tasa de `5e-5`.
 #
 # Todo lo que sabe del ajuste fino vale también aquí: congelar y entrenar primero la cabeza, una tasa baja, parar según
 # la validación, guardar una prueba.
@@ -1186,9 +1197,9 @@ print(percent(tiny_accuracy), type(bert).__name__, thousands(bert.count_params()
 #
 # donde $c$ es la longitud de la traducción y $r$, la de la persona: quien omite palabras lo paga.
 #
-# Una persona escribió: *el gato negro duerme en la cama de mi hermana*; el programa: *el gato negro duerme sobre la cama
-# de su hermana*. Diez palabras cada una. De las diez palabras aparecen 8; de las 9 parejas, 5; de las 8 secuencias de
-# tres, 3; de las 7 de cuatro, 1.
+# Una persona escribió: *el gato negro duerme en la cama de mi hermana*; el programa: *el gato negro duerme sobre la
+# cama de su hermana*. Diez palabras cada una. De las diez palabras aparecen 8; de las 9 parejas, 5; de las 8 secuencias
+# de tres, 3; de las 7 de cuatro, 1.
 
 
 # %% tags=["nbval-check-output"]
@@ -1231,8 +1242,8 @@ print(f"BLEU {score:.3f}   {words['by_hand']} {(8 / 10 * 5 / 9 * 3 / 8 * 1 / 7) 
 
 # %% [markdown] lang="es"
 # 39 de 100, para una traducción con un error: *su* en lugar de *mi*. *Sobre la cama* es tan bueno como *en la cama*, y
-# cuesta lo mismo. BLEU cuenta palabras y no sabe de significados. Ordena sistemas con miles de frases; de una frase dice
-# poco.
+# cuesta lo mismo. BLEU cuenta palabras y no sabe de significados. Ordena sistemas con miles de frases; de una frase
+# dice poco.
 #
 # ## 9. Qué hay, y con qué licencia
 #
@@ -1244,9 +1255,9 @@ print(f"BLEU {score:.3f}   {words['by_hand']} {(8 / 10 * 5 / 9 * 3 / 8 * 1 / 7) 
 # | palabras de 157 idiomas | vectores de fastText | fasttext.cc | CC BY-SA 3.0 |
 # | traducción del español al inglés | OPUS-MT | Hugging Face `Helsinki-NLP/opus-mt-es-en` | Apache 2.0 |
 #
-# Lea la ficha del modelo antes de cargarlo: la licencia, qué ha leído y qué advierten sus autores. Un modelo de lenguaje
-# ha leído los prejuicios de la gente junto con su gramática, y transmite ambas cosas. (Sonidos y series temporales:
-# lección 10a).
+# Lea la ficha del modelo antes de cargarlo: la licencia, qué ha leído y qué advierten sus autores. Un modelo de
+# lenguaje ha leído los prejuicios de la gente junto con su gramática, y transmite ambas cosas. (Sonidos y series
+# temporales: lección 10a).
 #
 # ## 10. En una página
 #
@@ -1337,14 +1348,15 @@ claim("script_agrees", 100 * abs(float(said.stdout.split("accuracy")[1]) - tiny_
 # %% [markdown] lang="en"
 # ## What you can do now
 #
-# - Build a language model from an embedding, a GRU and a linear layer, and carry its weights from one language to another.
+# - Build a language model from an embedding, a GRU and a linear layer, and carry its weights from one language to
+#   another.
 # - Take out of the test what the source already knows.
 # - Compute perplexity a letter, without the padding, and BLEU; and say that neither knows meaning.
 # - Say what came out: with 30 words Portuguese helped clearly and Italian no more than English; with 1 000 words
 #   nothing was left to gain.
 # - Let an embedding grow, and take the mean of states over real words.
-# - Start with TF-IDF, and load a real language model where that is not enough, with its own tokenizer, after reading its
-#   licence.
+# - Start with TF-IDF, and load a real language model where that is not enough, with its own tokenizer, after reading
+#   its licence.
 #
 # All this is true of one small network, of words without sentences, and of film subtitles. No pictures were drawn here;
 # the lists are real. With sentences and a large network other languages may be near to each other.
@@ -1362,8 +1374,8 @@ claim("script_agrees", 100 * abs(float(said.stdout.split("accuracy")[1]) - tiny_
 # - Decir qué salió: con 30 palabras, el portugués ayudó claramente y el italiano, no más que el inglés; con 1 000 ya no
 #   quedaba nada que ganar.
 # - Hacer crecer un embedding y promediar los estados de las palabras de verdad.
-# - Empezar por TF-IDF y, si no basta, cargar un modelo de lenguaje de verdad, con su propio tokenizador y después de leer
-#   su licencia.
+# - Empezar por TF-IDF y, si no basta, cargar un modelo de lenguaje de verdad, con su propio tokenizador y después de
+#   leer su licencia.
 #
 # Todo esto vale para una red pequeña, para palabras sin frases y para subtítulos de películas. Aquí no se ha dibujado
 # nada: las listas son reales. Con frases y una red grande, pueden resultar cercanos otros idiomas.
@@ -1389,6 +1401,7 @@ show_quiz("10b_words/after", LANGUAGE)
 #   lighter", arXiv 1910.01108, 2019.
 # - J. Cañete, G. Chaperon, R. Fuentes, J.-H. Ho, H. Kang and J. Pérez, "Spanish pre-trained BERT model and evaluation
 #   data", *PML4DC at ICLR* 2020; its figures as in the authors' repository `dccuchile/beto`.
+# - Y.-H. Lin et al., "Choosing transfer languages for cross-lingual learning", *ACL* 2019: which language helps which.
 # - J. Howard and S. Ruder, "Universal language model fine-tuning for text classification", *ACL* 2018: when a language
 #   model is large enough, it does transfer.
 
@@ -1405,5 +1418,6 @@ show_quiz("10b_words/after", LANGUAGE)
 #   lighter», arXiv 1910.01108, 2019.
 # - J. Cañete, G. Chaperon, R. Fuentes, J.-H. Ho, H. Kang y J. Pérez, «Spanish pre-trained BERT model and evaluation
 #   data», *PML4DC en ICLR* 2020; cifras según el repositorio de los autores, `dccuchile/beto`.
-# - J. Howard y S. Ruder, «Universal language model fine-tuning for text classification», *ACL* 2018: cuando un modelo de
-#   lenguaje es lo bastante grande, sí se transfiere.
+# - Y.-H. Lin et al., «Choosing transfer languages for cross-lingual learning», *ACL* 2019: qué idioma ayuda a cuál.
+# - J. Howard y S. Ruder, «Universal language model fine-tuning for text classification», *ACL* 2018: cuando un modelo
+#   de lenguaje es lo bastante grande, sí se transfiere.
