@@ -138,7 +138,7 @@ def draw_box(ax, box, colour, style="-", width=2):
     ax.plot([left, right, right, left, left], [top, top, bottom, bottom, top], style, color=colour, linewidth=width)
 
 
-axes = plots.show_images(pets.images[:6], [f"{turn[i]:+.0f}°, {radius[i]:.0f} %" for i in range(6)], side=1.1)
+axes = plots.show_images(pets.images[:5], [f"{turn[i]:+.0f}°, {radius[i]:.0f} %" for i in range(5)], side=1.0)
 for ax, box, mask in zip(axes.flat, pets.boxes, pets.masks):
     draw_box(ax, box, plots.COLOURS[1])
     ax.contour(mask, [0.5], colors="white", linewidths=1.5)
@@ -569,7 +569,7 @@ numbers["centres"] = read_numbers(np.concatenate([found, averages_of(last_maps["
 scores["centres"] = report("centres")
 claim("centres_lie_between", scores["centres"]["iou"] - scores["averages_pretrained"]["iou"])
 
-axes = plots.show_images(pets.images[test_rows[:6]], side=1.1)
+axes = plots.show_images(pets.images[test_rows[:5]], side=1.0)
 for i, ax in enumerate(axes.flat):
     draw_box(ax, truth[test_rows[i], :4], "white", width=3)
     draw_box(ax, numbers["averages_pretrained"][i, :4], plots.COLOURS[1], "--")
@@ -984,7 +984,7 @@ for i, count in enumerate(counts):
     boxes.append(np.array(here, "float32"))
     kinds.append(cast.species[chosen])
 
-axes = plots.show_images(scenes[:5], side=1.3)
+axes = plots.show_images(scenes[:4], side=1.2)
 for ax, here, kind in zip(axes.flat, boxes, kinds):
     for box, k in zip(here, kind):
         draw_box(ax, box, plots.COLOURS[1 - k], ("-", "--")[k])
@@ -1202,7 +1202,7 @@ def detect(cells, limit=0.5, least=0.05):
 # %%
 found = {origin: [detect(cells) for cells in told[origin]] for origin in told}
 found["duplicates"] = [detect(cells, limit=None) for cells in told["pretrained"]]
-axes = plots.show_images(scenes[scene_rows[2][:5]], side=1.3)
+axes = plots.show_images(scenes[scene_rows[2][:4]], side=1.2)
 for ax, (here, score, kind) in zip(axes.flat, found["pretrained"]):
     for box, sure, k in zip(here, score, kind):
         if sure >= 0.3:
