@@ -734,12 +734,12 @@ for name, values in probed.items():
 claim("maps_know_the_animal", np.mean(probed["pretrained"]) - np.mean(probed["random"]))
 
 # %%
-shown = test_rows[:6]
-chances = [masks[shown], expit(logits["random"][:6]), expit(logits["pretrained"][:6])]
+shown = test_rows[:5]
+chances = [masks[shown], expit(logits["random"][:5]), expit(logits["pretrained"][:5])]
 pictures = [pets.images[shown] / 255, *(np.repeat(chance[..., None], 3, -1) for chance in chances)]
-axes = plots.show_images(np.concatenate(pictures), columns=6, side=0.75)
+axes = plots.show_images(np.concatenate(pictures), columns=5, side=0.9)
 for ax, name in zip(axes[:, 0], ("picture", "truth", "random", "pretrained")):
-    ax.text(-3, IMAGE_SIZE / 2, words[name], rotation=90, ha="right", va="center", fontsize=9)
+    ax.text(-4, IMAGE_SIZE / 2, words[name], ha="right", va="center", fontsize=8)
 
 # %% [markdown] lang="en"
 # *Rows: test pictures, true masks, and what the linear layer makes of the twin's maps and of the pretrained ones. White
