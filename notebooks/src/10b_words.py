@@ -98,9 +98,9 @@ print("TensorFlow", tf.__version__, "Keras", keras.__version__)
 # The package `pyspellchecker` (MIT licence) brings word lists of twelve languages, counted in film subtitles. We take
 # the most frequent words of four to nine letters: Portuguese, Italian and English as sources, Spanish as the target.
 #
-# One trap waits here. Many words are spelt alike in two languages: *casa* is a house in three of them. A network that
-# knows *casa* from Portuguese has not learnt Spanish, it has seen the test. So **every Spanish word that a source list
-# holds is taken out**. What is left is Spanish and nothing else; only its habits can be shared.
+# One trap waits here. Many words are spelt alike in two languages: *casa* is a house in Spanish, Portuguese and
+# Italian. A network that knows *casa* from Portuguese has not learnt Spanish, it has seen the test. So **every Spanish
+# word that a source list holds is taken out**. What is left is Spanish and nothing else; only its habits can be shared.
 
 # %% [markdown] lang="es"
 # ## 1. Palabras
@@ -109,10 +109,10 @@ print("TensorFlow", tf.__version__, "Keras", keras.__version__)
 # películas. Tomamos las más frecuentes, de cuatro a nueve letras: portugués, italiano e inglés como idiomas de origen y
 # español como idioma de destino.
 #
-# Aquí espera una trampa. Muchas palabras se escriben igual en dos idiomas: *casa* es lo mismo en tres de ellos. Una red
-# que conoce *casa* por el portugués no ha aprendido español: ha visto la prueba. Por eso **se quita toda palabra
-# española que esté en la lista de un idioma de origen**. Lo que queda es solo español; lo único que se puede compartir
-# son las costumbres.
+# Aquí hay una trampa. Muchas palabras se escriben igual en dos idiomas: *casa* significa lo mismo en español, portugués
+# e italiano. Una red que conoce *casa* por el portugués no ha aprendido español: ha visto la prueba. Por eso **se quita
+# toda palabra española que esté en la lista de un idioma de origen**. Lo que queda es solo español; lo único que se
+# puede compartir son las costumbres.
 
 
 # %%
@@ -332,24 +332,25 @@ def new_speller(seed):
 # where $n$ is the number of letters. Its unit is easy to feel: **perplexity 8 means as unsure as with 8 equally likely
 # letters.** 1 is perfect.
 #
-# Ten letters came, and a model had given them these probabilities: ½, ¼, ½, ⅛, ¼, ½, ¼, ½, ⅛, ¼. In powers of two that
-# is 1 + 2 + 1 + 3 + 2 + 1 + 2 + 1 + 3 + 2 = 18 halvings, 1.8 a letter. So the perplexity is $2^{1.8}$. (With base 2
-# or $e$: the base cancels out, as long as logarithm and power share it.)
+# Ten letters came, and a model had given them these probabilities: ½, ¼, ½, ⅛, ¼, ½, ¼, ½, ⅛, ¼. Each is ½ to the power
+# of 1, 2 or 3, and the exponents add up to 1 + 2 + 1 + 3 + 2 + 1 + 2 + 1 + 3 + 2 = 18, or 1.8 a letter. So the
+# perplexity is $2^{1.8}$. (With base 2 or $e$: the base cancels out, as long as logarithm and power share it.)
 
 # %% [markdown] lang="es"
 # ## 3. La perplejidad, a mano
 #
-# ¿Es bueno un modelo de lenguaje? Mire la probabilidad $p_i$ que dio a cada letra que de verdad vino. La media de
+# ¿Es bueno un modelo de lenguaje? Mire la probabilidad $p_i$ que dio a cada letra que de verdad apareció. La media de
 # $-\log p_i$ es la entropía cruzada, y de ella sale la [perplejidad](../../docs/glosario.md#perplejidad):
 #
 # $$\text{perplejidad} = \exp\Big(-\frac{1}{n} \sum_{i=1}^{n} \log p_i\Big)$$
 #
-# donde $n$ es el número de letras. Su unidad se entiende bien: **perplejidad 8 significa dudar como entre 8 letras
-# igual de probables.** 1 es perfecto.
+# donde $n$ es el número de letras. Su valor se interpreta con facilidad: **perplejidad 8 significa dudar como entre 8
+# letras igual de probables.** 1 es perfecto.
 #
-# Vinieron diez letras, y un modelo les había dado estas probabilidades: ½, ¼, ½, ⅛, ¼, ½, ¼, ½, ⅛, ¼. En potencias de
-# dos son 1 + 2 + 1 + 3 + 2 + 1 + 2 + 1 + 3 + 2 = 18 mitades, 1.8 por letra. La perplejidad es, pues, $2^{1.8}$. (Da
-# igual la base 2 que la base $e$, con tal de que el logaritmo y la potencia usen la misma).
+# Aparecieron diez letras, y un modelo les había dado estas probabilidades: ½, ¼, ½, ⅛, ¼, ½, ¼, ½, ⅛, ¼. Cada una es ½
+# elevado a 1, 2 o 3, y los exponentes suman 1 + 2 + 1 + 3 + 2 + 1 + 2 + 1 + 3 + 2 = 18, es decir, 1.8 por letra. La
+# perplejidad es, pues, $2^{1.8}$. (Da igual la base 2 que la base $e$, con tal de que el logaritmo y la potencia usen
+# la misma).
 
 # %% tags=["nbval-check-output"]
 given = np.array([1 / 2, 1 / 4, 1 / 2, 1 / 8, 1 / 4, 1 / 2, 1 / 4, 1 / 2, 1 / 8, 1 / 4])
@@ -361,9 +362,9 @@ print(f"2 ** 1.8 = {2**1.8:.4f}   exp(...) = {np.exp(-np.log(given).mean()):.4f}
 # all words weigh the same.
 
 # %% [markdown] lang="es"
-# **Le toca a usted (1).** Escriba `perplexity_of(logits, targets)`: logits `(n, t, symbols)` y las letras que vinieron,
-# `(n, t)`, ambos tensores de {Framework}. Donde `targets` es 0 hay relleno, y no cuenta. Todas las letras de todas las
-# palabras pesan lo mismo.
+# **Le toca a usted (1).** Escriba `perplexity_of(logits, targets)`: logits `(n, t, symbols)` y las letras que
+# aparecieron, `(n, t)`, ambos tensores de {Framework}. Donde `targets` es 0 hay relleno, y no cuenta. Todas las letras
+# de todas las palabras pesan lo mismo.
 
 
 # %% tags=["folded"]
@@ -513,7 +514,7 @@ claim("next_to_none_with_many", 100 * np.mean(gains["pt", MANY]))
 # %% [markdown] lang="en"
 # - **Portuguese helps clearly with 30 words.** The whole interval of its gain is above zero.
 # - **Italian helps less, and no more than English does.** Whether it helps at all is hard to see in so few draws: look
-#   at its interval. With 100 words it helps no longer.
+#   at its interval. With 100 words it hardly helps, if at all.
 # - **With 1 000 words next to nothing is left of any of them.** So many words teach the habits of Spanish by
 #   themselves.
 #
@@ -533,15 +534,15 @@ claim("next_to_none_with_many", 100 * np.mean(gains["pt", MANY]))
 # %% [markdown] lang="es"
 # - **El portugués ayuda claramente con 30 palabras.** Todo el intervalo de su mejora está por encima de cero.
 # - **El italiano ayuda menos, y no más que el inglés.** Cuesta ver en tan pocos sorteos si ayuda siquiera: mire su
-#   intervalo. Con 100 palabras ya no ayuda.
+#   intervalo. Con 100 palabras apenas ayuda, si es que ayuda.
 # - **Con 1 000 palabras no queda casi nada de ninguno.** Tantas palabras enseñan por sí mismas las costumbres del
 #   español.
 #
 # Así que la frase de los textos, tal cual, aquí no se cumple. Portugués antes que español, sí. Italiano, no más que
 # inglés, que ningún texto llamaría un paso hacia el español. Lo que dan estos dos es sobre todo lo que comparten los
-# tres idiomas de origen: consonantes y vocales se alternan, las palabras se acaban, la *q* va delante de la *u*. El
-# parecido que oye una persona no tiene por qué ser el que aprovecha una red: casi todas las palabras italianas terminan
-# en vocal, mientras que muchas españolas terminan en *-s*, *-n* o *-r*.
+# tres idiomas de origen: consonantes y vocales se alternan, las palabras tienen un final, la *q* va delante de la *u*.
+# El parecido que oye una persona no tiene por qué ser el que aprovecha una red: casi todas las palabras italianas
+# terminan en vocal, mientras que muchas españolas terminan en *-s*, *-n* o *-r*.
 #
 # Tenga presente qué se ha medido: la ortografía, no el idioma. Aquí no hay gramática ni significado. Cada idioma se
 # preentrenó una sola vez; los intervalos hablan de otras palabras españolas y otros pesos iniciales, no de otro
@@ -981,7 +982,7 @@ claim("reading_gains_little", 100 * np.mean(np.subtract(scores["read"], scores["
 # larger network was not tried. The next section says what others found. So: **try TF-IDF first.** It takes a second,
 # and what is larger must beat it.
 #
-# ## 7. The real way
+# ## 7. Real language models
 #
 # What makes a language model worth carrying over is its size and what it has read. **BERT** and its relatives are
 # [transformers](../../docs/glossary.md#transformer): each word looks at all others of its sentence. Nobody trains them
@@ -1163,8 +1164,8 @@ print(percent(tiny_accuracy), type(bert).__name__, thousands(bert.count_params()
 # code but the pretraining. When you are online, take out the line with `HF_HUB_OFFLINE`, and take the real name and a
 # rate of `5e-5`.
 #
-# Everything that you know of fine-tuning holds here too: freeze and train the head first, a low rate, stop by
-# validation, keep a test.
+# Everything that you know of fine-tuning holds here too: freeze and train the head first, take a low rate, stop by
+# validation, keep a test set.
 #
 # ## 8. BLEU, by hand
 #
@@ -1185,7 +1186,7 @@ print(percent(tiny_accuracy), type(bert).__name__, thousands(bert.count_params()
 # el nombre verdadero y una tasa de `5e-5`.
 #
 # Todo lo que sabe del ajuste fino vale también aquí: congelar y entrenar primero la cabeza, una tasa baja, parar según
-# la validación, guardar una prueba.
+# la validación, reservar un conjunto de prueba.
 #
 # ## 8. BLEU, a mano
 #
@@ -1241,8 +1242,8 @@ print(f"BLEU {score:.3f}   {words['by_hand']} {(8 / 10 * 5 / 9 * 3 / 8 * 1 / 7) 
 # folder, a file of texts and labels, a rate, a number of epochs and a seed.
 
 # %% [markdown] lang="es"
-# 39 de 100, para una traducción con un error: *su* en lugar de *mi*. *Sobre la cama* es tan bueno como *en la cama*, y
-# cuesta lo mismo. BLEU cuenta palabras y no sabe de significados. Ordena sistemas con miles de frases; de una frase
+# 39 de 100, para una traducción con un error: *su* en lugar de *mi*. *Sobre la cama* es tan correcto como *en la cama*,
+# y cuesta lo mismo. BLEU cuenta palabras y no sabe de significados. Ordena sistemas con miles de frases; de una frase
 # dice poco.
 #
 # ## 9. Qué hay, y con qué licencia
@@ -1250,7 +1251,7 @@ print(f"BLEU {score:.3f}   {words['by_hand']} {(8 / 10 * 5 / 9 * 3 / 8 * 1 / 7) 
 # | dominio | qué está preentrenado | dónde | licencia |
 # | --- | --- | --- | --- |
 # | texto en inglés | DistilBERT | Hugging Face `distilbert-base-uncased`, KerasHub `distil_bert_base_en_uncased` | Apache 2.0 |
-# | texto en español | BETO | Hugging Face `dccuchile/bert-base-spanish-wwm-uncased` | sus autores desean CC BY 4.0, y advierten que quizá no todos los textos que leyó permitan un uso comercial |
+# | texto en español | BETO | Hugging Face `dccuchile/bert-base-spanish-wwm-uncased` | sus autores proponen CC BY 4.0, y advierten que quizá no todos los textos que leyó permitan un uso comercial |
 # | cien idiomas | BERT multilingüe; XLM-RoBERTa | Hugging Face `bert-base-multilingual-cased`; `xlm-roberta-base` | Apache 2.0; MIT |
 # | palabras de 157 idiomas | vectores de fastText | fasttext.cc | CC BY-SA 3.0 |
 # | traducción del español al inglés | OPUS-MT | Hugging Face `Helsinki-NLP/opus-mt-es-en` | Apache 2.0 |
