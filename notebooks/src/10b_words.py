@@ -519,9 +519,10 @@ claim("next_to_none_with_many", 100 * np.mean(gains["pt", MANY]))
 #   themselves.
 #
 # So the sentence of the texts does not hold here as it stands. Portuguese before Spanish, yes. Italian, no more than
-# English, which no text would call a step towards Spanish. What those two give is mostly what all three sources share:
-# consonants and vowels take turns, words have an end, *q* comes before *u*. A likeness that people hear need not be the
-# one that a network uses: nearly all Italian words end in a vowel, while Spanish ones often end in *-s*, *-n* or *-r*.
+# English, which no text would call a step towards Spanish. What those two give is probably what all three sources
+# share: consonants and vowels take turns, words have an end, *q* comes before *u*. A likeness that people hear need not
+# be the one that a network uses: nearly all Italian words end in a vowel, while Spanish ones often end in *-s*, *-n* or
+# *-r*.
 #
 # Mind what was measured: spelling, not language. There is no grammar here and no meaning. Each language was pretrained
 # once; the intervals speak of other Spanish words and other first weights, not of another pretraining. And the recipe
@@ -539,7 +540,7 @@ claim("next_to_none_with_many", 100 * np.mean(gains["pt", MANY]))
 #   español.
 #
 # Así que la frase de los textos, tal cual, aquí no se cumple. Portugués antes que español, sí. Italiano, no más que
-# inglés, que ningún texto llamaría un paso hacia el español. Lo que dan estos dos es sobre todo lo que comparten los
+# inglés, que ningún texto llamaría un paso hacia el español. Lo que dan estos dos es probablemente lo que comparten los
 # tres idiomas de origen: consonantes y vocales se alternan, las palabras tienen un final, la *q* va delante de la *u*.
 # El parecido que oye una persona no tiene por qué ser el que aprovecha una red: casi todas las palabras italianas
 # terminan en vocal, mientras que muchas españolas terminan en *-s*, *-n* o *-r*.
@@ -1354,7 +1355,7 @@ claim("script_agrees", 100 * abs(float(said.stdout.split("accuracy")[1]) - tiny_
 # - Take out of the test what the source already knows.
 # - Compute perplexity a letter, without the padding, and BLEU; and say that neither knows meaning.
 # - Say what came out: with 30 words Portuguese helped clearly and Italian no more than English; with 1 000 words
-#   nothing was left to gain.
+#   hardly anything was left to gain.
 # - Let an embedding grow, and take the mean of states over real words.
 # - Start with TF-IDF, and load a real language model where that is not enough, with its own tokenizer, after reading
 #   its licence.
@@ -1372,8 +1373,8 @@ claim("script_agrees", 100 * abs(float(said.stdout.split("accuracy")[1]) - tiny_
 # - Construir un modelo de lenguaje con un embedding, una GRU y una capa lineal, y llevar sus pesos de un idioma a otro.
 # - Quitar de la prueba lo que el origen ya conoce.
 # - Calcular la perplejidad por letra, sin el relleno, y BLEU; y decir que ninguna de las dos sabe de significados.
-# - Decir qué salió: con 30 palabras, el portugués ayudó claramente y el italiano, no más que el inglés; con 1 000 ya no
-#   quedaba nada que ganar.
+# - Decir qué salió: con 30 palabras, el portugués ayudó claramente y el italiano, no más que el inglés; con 1 000
+#   apenas quedaba nada que ganar.
 # - Hacer crecer un embedding y promediar los estados de las palabras de verdad.
 # - Empezar por TF-IDF y, si no basta, cargar un modelo de lenguaje de verdad, con su propio tokenizador y después de
 #   leer su licencia.
