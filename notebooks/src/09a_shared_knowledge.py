@@ -156,17 +156,17 @@ scene = np.array([BACKGROUNDS.index(name) for name in facts["background"]])
 breeds, classes = pets.breeds, len(BREEDS)
 
 breed_words = plots.class_words([breed.name for breed in BREEDS], LANGUAGE)
-lines = zip(breeds[:12], facts["marking"], facts["background"])
+lines = zip(breeds[:6], facts["marking"], facts["background"])
 titles = [f"{breed_words[b]}\n{words[marking]}\n{words[background]}" for b, marking, background in lines]
-axes = plots.show_images(pets.images[:12], titles, columns=6)
+axes = plots.show_images(pets.images[:6], titles, columns=6)
 
 # %% [markdown] lang="en"
-# *Twelve drawings, and below each other their breed, the marking of the coat and the background.*
+# *Six drawings, and below each other their breed, the marking of the coat and the background.*
 #
 # Now the labels as numbers. The main colours are sorted by brightness into twelve levels, the light into three.
 
 # %% [markdown] lang="es"
-# *Doce dibujos y, de arriba abajo, su raza, el patrón del pelaje y el fondo.*
+# *Seis dibujos y, de arriba abajo, su raza, el patrón del pelaje y el fondo.*
 #
 # Ahora las etiquetas, como números. Los colores principales se ordenan por su claridad en doce niveles; la luz, en
 # tres.
@@ -587,7 +587,7 @@ claim("species_gives_little", 100 * gains["species"].value)
 # no difference that this test can see.*
 #
 # - The example of the books, the **species**, gives nothing.
-# - The **marking** helps clearly.
+# - The **marking** helps clearly. Ears and colour do little, or harm a little.
 # - The **scene** harms: [negative transfer](../../docs/glossary.md#negative-transfer), from true and useful labels. It
 #   harms about as much as labels drawn by lot, or more.
 #
@@ -600,7 +600,7 @@ claim("species_gives_little", 100 * gains["species"].value)
 # peor; rombos negros: ninguna diferencia que esta prueba pueda ver.*
 #
 # - El ejemplo de los libros, la **especie**, no aporta nada.
-# - El **patrón del pelaje** ayuda con claridad.
+# - El **patrón del pelaje** ayuda con claridad. Las orejas y el color hacen poco, o dañan un poco.
 # - La **escena** hace daño: es [transferencia negativa](../../docs/glosario.md#transferencia-negativa), y con etiquetas
 #   verdaderas y útiles. Daña tanto como las etiquetas sacadas por sorteo, o más.
 #
@@ -838,7 +838,8 @@ legend = axes[1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_an
 # *Gain of each second task, over the share of mistakes that it gives away (left) and over the cosine of the two
 # gradients (right).*
 #
-# On the left, those who give away nothing lie below zero, and the one who gives away most lies on top. On the right,
+# On the left, those who give away nothing lie below zero, and the one who gives away most lies on top. It takes
+# a good share: the ears give away a quarter of the mistakes, and just pay for themselves. On the right,
 # the harmful ones pull the trunk against the breeds. The scene, whose labels can really be learned from these
 # features, pulls hardest: the trunk has few numbers to hand on, and some of them are then spent on light and
 # background. Labels drawn by lot hold nothing that could be learned, yet they move the trunk, too: it tries to learn
@@ -858,7 +859,8 @@ legend = axes[1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_an
 # *Ganancia de cada segunda tarea, según la proporción de errores que delata (izquierda) y según el coseno de los dos
 # gradientes (derecha).*
 #
-# A la izquierda, las que no delatan nada quedan por debajo de cero, y la que más delata, arriba del todo. A la derecha,
+# A la izquierda, las que no delatan nada quedan por debajo de cero, y la que más delata, arriba del todo. Hace falta una
+# buena parte: las orejas delatan una cuarta parte de los errores, y apenas compensan su coste. A la derecha,
 # las dañinas tiran del tronco en contra de las razas. La que más tira es la escena, cuyas etiquetas sí se pueden
 # aprender de estas características: el tronco tiene pocos números que entregar, y algunos se gastan entonces en la luz
 # y en el fondo. Las etiquetas sacadas por sorteo no contienen nada que aprender, pero también mueven el tronco, que
