@@ -630,9 +630,9 @@ seconds = {}
 for draw in draws:
     photos = pets["photo"].images[draw["labelled"]]
     adapted = adapt_batch_norm(photos)
-    draw["adabn"], draw["adabn", "photo"] = features_of(photos, adapted), None
-    if draw is draws[0]:
-        draw["adabn", "photo"] = features_of(pets["photo"].images[tests], adapted)  # for the distances of section 8
+    draw["adabn"] = features_of(photos, adapted)
+    if draw is draws[0]:  # for the distances of section 8
+        draw["adabn", "photo"] = features_of(pets["photo"].images[tests], adapted)
     for target in TARGETS:
         start = time.perf_counter()
         adapted = adapt_batch_norm(pets[target].images[draw["unlabelled"][target]])
@@ -1123,9 +1123,8 @@ def adapter_networks(size, num_classes):
     head = nn.Linear(64, num_classes).to(device)
     discriminator = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 1)).to(device)
     weights = [weight for part in (adapter, head, discriminator) for weight in part.parameters()]
-    optimizer = optim.AdamW(
-        weights, lr=1e-3, betas=(0.5, 0.999), fused=True
-    )  # little momentum, as the opponent moves, too
+    # little momentum, since the opponent moves, too
+    optimizer = optim.AdamW(weights, lr=1e-3, betas=(0.5, 0.999), fused=True)
     return (adapter, head, discriminator), optimizer
 
 
