@@ -653,8 +653,9 @@ claim("adabn_on_sketches", gain("adabn", "sketch"))
 claim("adabn_by_night", gain("adabn", "night"))
 
 # %% [markdown] lang="en"
-# Without training and without a label, AdaBN is far ahead of z-scores by night: the mend comes before each layer, not
-# only after the last. And each domain wants its own: with the target adapted only, much of the gain is gone.
+# Without training and without a label, AdaBN is far ahead of z-scores where breeds are asked for: the mend comes after
+# each convolution, not only after the last. And each domain wants its own: with the target adapted only, a good part of
+# the gain is gone.
 #
 # **Your turn (2).** With a handful of pictures the new statistics are noisy. One can mix them with those that the
 # network had (Schneider and others, 2020): mean and variance of each BatchNorm layer become `share` parts of the
@@ -662,9 +663,9 @@ claim("adabn_by_night", gain("adabn", "night"))
 # `adapted` in place and leaves `old` alone. Both networks have the same layers in the same order.
 
 # %% [markdown] lang="es"
-# Sin entrenar y sin ninguna etiqueta, AdaBN queda de noche muy por delante de las puntuaciones z: el arreglo llega antes
-# de cada capa, no solo después de la última. Y cada dominio quiere las suyas: si se adapta solo el destino, se pierde
-# gran parte de la mejora.
+# Sin entrenar y sin ninguna etiqueta, AdaBN queda muy por delante de las puntuaciones z cuando se piden razas: el arreglo
+# llega después de cada convolución, no solo después de la última. Y cada dominio quiere las suyas: si se adapta solo el
+# destino, se pierde buena parte de la mejora.
 #
 # **Le toca a usted (2).** Con un puñado de imágenes, las estadísticas nuevas son ruidosas. Se pueden mezclar con las
 # que tenía la red (Schneider y otros, 2020): la media y la varianza de cada capa BatchNorm pasan a ser `share` partes
