@@ -100,8 +100,8 @@ print("TensorFlow", tf.__version__, "Keras", keras.__version__, "GPU" if ON_GPU 
 # The network of this course learnt to name things in small photos. We ask it about two other
 # [tasks](../../docs/glossary.md#task):
 #
-# - **near**: which breed is it? The pictures are drawn pets, so neither the pictures nor the names are those of the
-#   source task; but it is again a question of which animal or thing the picture shows.
+# - **near**: which breed is it? The pictures are drawn pets, and the network never saw a drawing; of the sixteen
+#   names it knows six, from photos. It is again a question of which animal or thing the picture shows.
 # - **far**: which digit is it? The digits were written by hand and scanned (they come with scikit-learn). They have no
 #   colour, no texture and no background, and the network has never been taught to read.
 #
@@ -113,8 +113,8 @@ print("TensorFlow", tf.__version__, "Keras", keras.__version__, "GPU" if ON_GPU 
 # La red de este curso aprendió a nombrar cosas en fotos pequeñas. Le preguntamos por otras dos
 # [tareas](../../docs/glosario.md#tarea):
 #
-# - **cercana**: ¿qué raza es? Las imágenes son mascotas dibujadas, así que ni las imágenes ni los nombres son los de la
-#   tarea de origen; pero se trata otra vez de decir qué animal o qué cosa aparece en la imagen.
+# - **cercana**: ¿qué raza es? Las imágenes son mascotas dibujadas y la red nunca vio un dibujo; de los dieciséis nombres
+#   conoce seis por fotos. Se trata otra vez de decir qué animal o qué cosa aparece en la imagen.
 # - **lejana**: ¿qué cifra es? Las cifras se escribieron a mano y se escanearon (vienen con scikit-learn). No tienen
 #   color, ni textura, ni fondo, y a la red nadie le ha enseñado a leer.
 #

@@ -76,6 +76,8 @@ FILES = [
     ROOT / "README.es.md",
     ROOT / "CONTRIBUTING.es.md",
     ROOT / "docs/calificar.md",
+    ROOT / "docs/aplicaciones.md",
+    ROOT / "docs/modelo_de_amenazas.md",
     ROOT / "notebooks/src/toolbox.yaml",
 ]
 
