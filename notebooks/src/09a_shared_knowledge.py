@@ -626,8 +626,8 @@ print(words["over_probe"], metrics.describe_difference(over_probe, LANGUAGE))
 # %% [markdown] lang="en"
 # The breeds with a marking of their own gain most. That is no cheating (one could know the marking of many pictures and
 # the breed of few), but it is the easy case; the others gain less. And the linear probe takes part of the gain away:
-# alone, the trunk is a little worse than no trunk. Whoever compares two heads only with one head on the same trunk, as many
-# papers do, reports too much. Compare with the best that you could do without.
+# alone, the trunk is a little worse than no trunk. Whoever compares two heads only with one head on the same trunk, as
+# many papers do, reports too much. Compare with the best that you could do without.
 #
 # ## 5. Could we have known?
 #
@@ -647,18 +647,19 @@ print(words["over_probe"], metrics.describe_difference(over_probe, LANGUAGE))
 # $S$ and $S'$ are the second labels of two drawings of those breeds, taken at random from the first part.
 
 # %% [markdown] lang="es"
-# Las que más ganan son las razas que tienen un patrón propio. No es trampa (bien se puede conocer el patrón del pelaje de
-# muchas imágenes y la raza de pocas), pero es el caso fácil; las demás ganan menos. Y la sonda lineal se lleva parte de
-# la ganancia: con la raza sola, el tronco es algo peor que no tener tronco. Quien compara dos cabezas solo con
-# una cabeza sobre el mismo tronco, como hacen muchos artículos, dice de más. Compare con lo mejor que podría hacer sin
+# Las que más ganan son las razas que tienen un patrón propio. No es trampa (bien se puede conocer el patrón del pelaje
+# de muchas imágenes y la raza de pocas), pero es el caso fácil; las demás ganan menos. Y la sonda lineal se lleva parte
+# de la ganancia: con la raza sola, el tronco es algo peor que no tener tronco. Quien compara dos cabezas solo con una
+# cabeza sobre el mismo tronco, como hacen muchos artículos, dice de más. Compare con lo mejor que podría hacer sin
 # ellas.
 #
 # ## 5. ¿Se podía saber?
 #
 # «Cuanto más relacionadas las tareas, mejor». Pero ¿qué es estar *relacionadas*? Tres medidas; ninguna usa la prueba.
 #
-# **Información mutua** de las etiquetas: $I = H(B) - H(B \mid S)$, cuántos bits de la raza $B$ se conocen con la segunda
-# etiqueta $S$ ([glosario](../../docs/glosario.md#información-mutua)). Dieciséis razas igual de frecuentes son 4 bits.
+# **Información mutua** de las etiquetas: $I = H(B) - H(B \mid S)$, cuántos bits de la raza $B$ se conocen con la
+# segunda etiqueta $S$ ([glosario](../../docs/glosario.md#información-mutua)). Dieciséis razas igual de frecuentes son 4
+# bits.
 #
 # **Errores delatados.** La especie es uno de esos cuatro bits. ¿Por qué no sirve? Porque la red ya la sabe: apenas
 # confunde un gato con un perro. Lo que cuenta es si la segunda etiqueta distingue lo que la red *confunde*. Así que
@@ -707,9 +708,9 @@ for name, labels in second_tasks.items():
 # those of the second task (labels `second[pick]`). Take the matrix of weights of the trunk's layer, and no others.
 
 # %% [markdown] lang="es"
-# (Las pocas décimas de bit de la escena y del sorteo son azar: contada con pocos dibujos, la información mutua nunca sale
-# 0). Según $G$, la especie delata pocos errores, el patrón del pelaje la mayoría, y la escena y el sorteo ninguno. Así
-# que $G$ dice quién puede *ayudar*. No dice por qué una tarea sin relación alguna va a hacer *daño*, ni por qué la
+# (Las pocas décimas de bit de la escena y del sorteo son azar: contada con pocos dibujos, la información mutua nunca
+# sale 0). Según $G$, la especie delata pocos errores, el patrón del pelaje la mayoría, y la escena y el sorteo ninguno.
+# Así que $G$ dice quién puede *ayudar*. No dice por qué una tarea sin relación alguna va a hacer *daño*, ni por qué la
 # escena.
 #
 # **¿Tiran las dos hacia el mismo lado?** Las dos pérdidas quieren mover el tronco, cada una según su
@@ -838,12 +839,13 @@ legend = axes[1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_an
 # *Gain of each second task, over the share of mistakes that it gives away (left) and over the cosine of the two
 # gradients (right).*
 #
-# On the left, those who give away nothing lie below zero, and the one who gives away most lies on top. It takes
-# a good share: the ears give away a quarter of the mistakes, and just pay for themselves. On the right,
-# the harmful ones pull the trunk against the breeds. The scene, whose labels can really be learned from these
-# features, pulls hardest: the trunk has few numbers to hand on, and some of them are then spent on light and
-# background. Labels drawn by lot hold nothing that could be learned, yet they move the trunk, too: it tries to learn
-# them by heart.
+# On the left, those who give away nothing lie below zero, and the one who gives away most lies on top. It takes a good
+# share: the ears give away more than a quarter of the mistakes, and that does not yet pay.
+#
+# On the right, one stands out: the **scene** pulls the trunk against the breeds. Its labels can really be learned from
+# these features; the trunk has few numbers to hand on, and some of them are then spent on light and background. The
+# others lie near zero. Among them is the lot, which harms all the same: its labels hold nothing that could be learned,
+# so they have no direction of their own, but they keep the trunk busy. The cosine finds the opponent, not the idler.
 #
 # Six tasks are few, and both measurements have been chosen with these in view. Take them as a way to ask, not as a
 # law. On real networks the affinity of the gradients has often predicted gains only weakly (Standley et al., 2020,
@@ -859,12 +861,14 @@ legend = axes[1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_an
 # *Ganancia de cada segunda tarea, según la proporción de errores que delata (izquierda) y según el coseno de los dos
 # gradientes (derecha).*
 #
-# A la izquierda, las que no delatan nada quedan por debajo de cero, y la que más delata, arriba del todo. Hace falta una
-# buena parte: las orejas delatan una cuarta parte de los errores, y apenas compensan su coste. A la derecha,
-# las dañinas tiran del tronco en contra de las razas. La que más tira es la escena, cuyas etiquetas sí se pueden
-# aprender de estas características: el tronco tiene pocos números que entregar, y algunos se gastan entonces en la luz
-# y en el fondo. Las etiquetas sacadas por sorteo no contienen nada que aprender, pero también mueven el tronco, que
-# intenta memorizarlas.
+# A la izquierda, las que no delatan nada quedan por debajo de cero, y la que más delata, arriba del todo. Hace falta
+# una buena parte: las orejas delatan más de una cuarta parte de los errores, y eso aún no compensa.
+#
+# A la derecha destaca una: la **escena** tira del tronco en contra de las razas. Sus etiquetas sí se pueden aprender de
+# estas características; el tronco tiene pocos números que entregar, y algunos se gastan entonces en la luz y en el
+# fondo. Las demás quedan cerca de cero. Entre ellas está el sorteo, que también daña: sus etiquetas no contienen nada
+# que aprender, así que no tienen una dirección propia, pero mantienen ocupado al tronco. El coseno encuentra a la que
+# se opone, no a la que estorba.
 #
 # Seis tareas son pocas, y las dos medidas se eligieron teniéndolas a la vista. Tómelas como una manera de preguntar, no
 # como una ley. En redes reales, la afinidad de los gradientes a menudo ha predicho las ganancias solo débilmente
@@ -942,9 +946,9 @@ claim("more_weight_more_harm", by_weight["scene"][-1].value - by_weight["scene"]
 # $$f_u = \rho \, t_u + \sqrt{1 - \rho^2} \, e_u, \qquad r_{ui} = f_u \cdot q_i + \text{ruido}$$
 #
 # $e_u$ se sortea aparte, $q_i$ son las tres propiedades de la película $i$, y $r_{ui}$ es la valoración: estrellas por
-# encima o por debajo de las habituales de la película. Con los libros es igual, con $t_u$. Con $\rho = 1$ los gustos son
-# los mismos; con $\rho = 0$ no tienen nada que ver. Cada cliente ha valorado 40 libros, y la mayoría, 30 películas; de
-# los nuevos, la mitad no ha valorado ninguna película, y la otra mitad, 20.
+# encima o por debajo de las habituales de la película. Con los libros es igual, con $t_u$. Con $\rho = 1$ los gustos
+# son los mismos; con $\rho = 0$ no tienen nada que ver. Cada cliente ha valorado 40 libros, y la mayoría, 30 películas;
+# de los nuevos, la mitad no ha valorado ninguna película, y la otra mitad, 20.
 
 
 # %%
@@ -1336,8 +1340,8 @@ claim("mapping_never_harms", max((errors["mapped", own] - errors["films", own]).
 #   down to less than 0.8, where 0.7 is noise that nobody can predict.
 # - **Where they are not** ($\rho = 0$), the shared row does harm. A customer without a film gets a taste in films which
 #   is a taste in books, and is served *worse* than by no recommendation at all.
-# - **The mapping never does harm.** It has learned from the old customers how much comes along, and at $\rho = 0$ it has
-#   learned: nothing.
+# - **The mapping never does harm.** It has learned from the old customers how much comes along, and at $\rho = 0$ it
+#   has learned: nothing.
 # - With the same tastes *and* 20 ratings of films, one table is even a little better than the mapping: then one row for
 #   both is the truth, and every rating counts for it.
 #
@@ -1357,8 +1361,8 @@ claim("mapping_never_harms", max((errors["mapped", own] - errors["films", own]).
 #   películas que es un gusto en libros, y queda *peor* servido que sin recomendación alguna.
 # - **El traslado nunca hace daño.** Ha aprendido de los clientes antiguos cuánto se conserva, y con $\rho = 0$ ha
 #   aprendido que nada.
-# - Con los mismos gustos *y* 20 valoraciones de películas, una sola tabla es incluso algo mejor que el traslado: entonces
-#   una fila para ambas es la verdad, y cada valoración cuenta para ella.
+# - Con los mismos gustos *y* 20 valoraciones de películas, una sola tabla es incluso algo mejor que el traslado:
+#   entonces una fila para ambas es la verdad, y cada valoración cuenta para ella.
 #
 # Fíjese en qué *no* habría mostrado el daño: la pérdida en val. Contiene valoraciones de clientes antiguos, cuyas filas
 # ya han visto películas. Pruebe con personas como las que va a atender: nuevas.
@@ -1524,9 +1528,9 @@ claim("script_agrees", np.abs(np.subtract(said, from_lesson)).max())
 # - Look for harm where it appears: in the breeds, not in the sum of the losses; in new customers, not in old ones.
 #
 # **What was true only here.** The drawings come from a program, in which every breed has one marking; on real pets one
-# has species and breed only, and that is the example that gave nothing. The tastes were simulated, and $\rho$ was known.
-# What carries over is the way to measure: gain against the best single model, with an interval, with a task by lot as a
-# control.
+# has species and breed only, and that is the example that gave nothing. The tastes were simulated, and $\rho$ was
+# known. What carries over is the way to measure: gain against the best single model, with an interval, with a task by
+# lot as a control.
 #
 # The lesson used `load_network` from [the toolbox](../../docs/toolbox.md), and in PyTorch `replace_head`, `predict` and
 # `ImageDataset`. It added nothing to it.
@@ -1571,7 +1575,8 @@ show_quiz("09a_shared_knowledge/after", LANGUAGE)
 # - C. Fifty et al., "Efficiently identifying task groupings for multi-task learning", *NeurIPS* 2021.
 # - A. P. Singh and G. J. Gordon, "Relational learning via collective matrix factorization", *KDD* 2008.
 # - Y. Koren, R. Bell and C. Volinsky, "Matrix factorization techniques for recommender systems", *Computer* 42, 2009.
-# - T. Man, H. Shen, X. Jin and X. Cheng, "Cross-domain recommendation: an embedding and mapping approach", *IJCAI* 2017.
+# - T. Man, H. Shen, X. Jin and X. Cheng, "Cross-domain recommendation: an embedding and mapping approach", *IJCAI*
+#   2017.
 # - F. M. Harper and J. A. Konstan, "The MovieLens datasets: history and context", *ACM TiiS* 5, 2015.
 
 # %% [markdown] lang="es"
