@@ -1277,8 +1277,8 @@ claim("joint_error_tells", wide["joint"] - means["sketch"]["joint"])
 # error.*
 #
 # On sketches the distance falls and the accuracy rises. With tiles in disorder the distance falls as well, and the
-# accuracy stays near the 50 % of guessing, though target labels show that the answer is in the features. A small
-# distance is not enough. The theory says what is missing (Ben-David et al., 2010). For every head $h$
+# accuracy rises little above the 50 % of guessing, though target labels show that the answer is in the features. A
+# small distance is not enough. The theory says what is missing (Ben-David et al., 2010). For every head $h$
 #
 # $$\varepsilon_T(h) \;\le\; \varepsilon_S(h) + \tfrac{1}{2}\, d(S, T) + \lambda, \qquad
 # \lambda = \min_{h'} \left[\varepsilon_S(h') + \varepsilon_T(h')\right]$$
@@ -1297,7 +1297,7 @@ claim("joint_error_tells", wide["joint"] - means["sketch"]["joint"])
 # destino; error conjunto.*
 #
 # Con los bocetos la distancia baja y la exactitud sube. Con los trozos en desorden la distancia también baja, y la
-# exactitud se queda cerca del 50 % del azar, aunque las etiquetas del destino muestran que la respuesta está en las
+# exactitud apenas sube del 50 % del azar, aunque las etiquetas del destino muestran que la respuesta está en las
 # características. Una distancia pequeña no basta. La teoría dice qué falta (Ben-David et al., 2010). Para toda cabeza
 # $h$
 #
