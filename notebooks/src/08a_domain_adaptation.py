@@ -1232,11 +1232,12 @@ for draw in draws:
 show("none", *WEIGHTS)
 
 # %% [markdown] lang="en"
-# MMD gains much on breeds, and stays behind AdaBN. And DANN? Let us look at its discriminator and at every single run.
+# MMD gains much on breeds; by night it stays far behind AdaBN. And DANN? Let us look at its discriminator and at every
+# single run.
 
 # %% [markdown] lang="es"
-# MMD mejora mucho las razas, y queda por detrás de AdaBN. ¿Y DANN? Miremos su discriminador y cada una de las
-# ejecuciones.
+# MMD mejora mucho las razas; de noche queda muy por detrás de AdaBN. ¿Y DANN? Miremos su discriminador y cada una de
+# las ejecuciones.
 
 # %%
 figure, axes = plots.plt.subplots(1, 2, figsize=(8.6, 3.2), layout="constrained", dpi=72)
