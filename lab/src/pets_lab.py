@@ -427,6 +427,7 @@ optimizer = keras.optimizers.AdamW(1e-4, weight_decay=1e-2)
 fit(fine_tuned, optimizer, learn, check, patience=FINE_TUNE_EPOCHS, epochs=FINE_TUNE_EPOCHS)
 ### END SOLUTION
 
+
 # %% framework="pytorch"
 def backbone_weights(model):
     """Weights of the backbone, the first part of the model, by name."""
