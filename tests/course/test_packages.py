@@ -11,9 +11,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 MAY_NOT = {"tlhelpers": {"tlcourse", "tlgrade"}, "tlcourse": {"tlgrade"}, "tlgrade": {"tlcourse"}}
-# What a reader takes in within an hour. 200 lines more than at first: drawn pets tell the truth about masks and boxes,
+# What a reader takes in within an hour. 250 lines more than at first: drawn pets tell the truth about masks and boxes,
 # and the lab's checks run a cell as the grader does.
-MOST_LINES, MOST_FILES = 7_200, 60
+MOST_LINES, MOST_FILES = 7_250, 60
 
 
 def imported_by(path: Path) -> set[str]:
