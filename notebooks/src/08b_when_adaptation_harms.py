@@ -771,15 +771,13 @@ tuned = keras.Model(clone.input, layers.Dense(16, name="head")(clone.output))
 loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
-def with_head(adapted, head, by):
-    """Backbone and head as one model for pixels; the head does the standardising, too."""
+def with_head(adapted, head, by):  # backbone and head as one model for pixels; the head does the standardising, too
     kernel = head[0] / (by.std(0) + 1e-6)[:, None]
     tuned.set_weights([*adapted, kernel, head[1] - by.mean(0) @ kernel])
     return tuned
 
 
-def stepper(parts):
-    """An optimizer, and one step of training in which some parts learn and BatchNorm sleeps; compiled once."""
+def stepper(parts):  # an optimizer, and one step in which some parts learn and BatchNorm sleeps; compiled once
     unfreeze(tuned, parts)
     variables, optimizer = tuned.trainable_variables, optimizers.Adam(RATE)
     optimizer.build(variables)
