@@ -1,6 +1,10 @@
 """Honest notebooks, as people and machines really make them: none loses a point through no fault of its own."""
 
 import json
+import os
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -9,6 +13,7 @@ from tests.grading.tiny_lab import SOLVED_FUNCTION, SOLVED_PREDICTIONS, make_not
 from tlgrade import functions, notebook_client
 from tlgrade.client import _answer, _State
 from tlgrade.grade_one import grade
+from tlgrade.launch import waited_for_processor
 from tlgrade.mounts import BoxError
 from tlgrade.reasons import explain
 from tlgrade.run_submission import ClientProcess
@@ -149,19 +154,20 @@ def test_a_kernel_that_ends_before_the_first_cell_is_nobodys_zero(lab, make_sett
         client.close()
 
 
-def test_the_seconds_that_a_neighbour_took_do_not_count(make_settings):
-    from tlgrade.launch import launch, waited_for_processor
-
-    boxed = launch("functions.py", make_settings())
+def test_seconds_in_which_others_had_the_processor_are_counted_as_waiting():
+    core = {min(os.sched_getaffinity(0))}
+    busy = [sys.executable, "-c", f"import os; os.sched_setaffinity(0, {core})\nwhile True: pass"]
+    processes = [subprocess.Popen(busy) for _ in range(3)]
     try:
-        task = {"id": "x", "sources": ["def f():\n    while True: pass"], "place": 0, "function": "f", "cases": [[]],
-                "seconds": 3}  # fmt: skip
-        boxed.guard(60, make_settings().limits)
-        boxed.send_tasks([task])
-        assert boxed.wait(30)
-        assert waited_for_processor(boxed.pid) >= 0
+        time.sleep(2)
+        before = waited_for_processor(processes[0].pid)
+        time.sleep(3)
+        assert waited_for_processor(processes[0].pid) - before > 1  # two of three seconds, where nobody else works
     finally:
-        boxed.close()
+        for process in processes:
+            process.kill()
+            process.wait()
+    assert waited_for_processor(processes[0].pid) == 0  # it is gone
 
 
 def test_the_reference_accepts_its_own_answers_in_any_form(lab):
