@@ -1,4 +1,8 @@
-"""Runs the suite; arguments go to pytest: `.venv/bin/python scripts/test.py -x`.
+"""Runs the suite, or the parts of it that are named first; other arguments go to pytest.
+
+    .venv/bin/python scripts/test.py                  all parts
+    .venv/bin/python scripts/test.py neutral course   two of them
+    .venv/bin/python scripts/test.py lab -x           one, until its first failure
 
 With `--all` as its first argument also what takes longest: tests marked slow, and every notebook with the parameters
 that learners see, in both languages, its outputs compared with the committed ones.
@@ -11,6 +15,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import takewhile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,10 +34,10 @@ THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"
 MOST = 4  # parts at a time, each with up to 2 GB in memory
 
 
-def list_parts(everything: bool) -> list[list[str]]:
-    """The arguments of each pytest."""
-    parts = [[f"tests/{name}", *([] if everything else ["-m", "not slow"])] for name in PARTS]
-    if everything:
+def list_parts(everything: bool, named: list[str]) -> list[list[str]]:
+    """The arguments of each pytest; `named` are parts of `PARTS`, none for all."""
+    parts = [[f"tests/{name}", *([] if everything else ["-m", "not slow"])] for name in named or PARTS]
+    if everything and not named:
         for variant in ("en/*_pytorch", "es/*_pytorch", "en/*_tensorflow", "es/*_tensorflow"):
             notebooks = sorted((ROOT / "notebooks").glob(f"{variant}.ipynb"))
             # From top to bottom; nbval compares the outputs of the cells that promise to be reproducible.
@@ -53,13 +58,15 @@ def run_part(arguments: list[str], threads: int) -> tuple[int, bytes, float]:
 def main(arguments: list[str]) -> int:
     """Runs all parts, prints what each said when it is done; 0 where all passed."""
     everything = arguments[:1] == ["--all"]
-    parts, started, failed = list_parts(everything), time.monotonic(), []
+    arguments = arguments[everything:]
+    named = list(takewhile(PARTS.__contains__, arguments))
+    parts, started, failed = list_parts(everything, named), time.monotonic(), []
     cores = os.cpu_count() or 1
-    workers = min(cores, MOST)
-    print(f"{len(parts)} parts, {workers} at a time; each is printed when it is done", flush=True)
+    workers = min(cores, MOST, len(parts))
+    print(f"{len(parts)} of {len(PARTS)} parts, {workers} at a time; each is printed when it is done", flush=True)
     with ThreadPoolExecutor(workers) as pool:
         running = {
-            pool.submit(run_part, [*part, *arguments[everything:]], cores // workers): " ".join(part[:3])
+            pool.submit(run_part, [*part, *arguments[len(named) :]], cores // workers): " ".join(part[:3])
             for part in parts
         }
         try:

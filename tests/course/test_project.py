@@ -117,7 +117,7 @@ def test_versions_agree():
 def test_workflows_follow_their_schema():
     pytest.importorskip("check_jsonschema", reason="needs the extra dev")
     files = sorted(map(str, (ROOT / ".github" / "workflows").glob("*.yml")))
-    assert len(files) == 3
+    assert len(files) >= 3
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", *files]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout
@@ -129,9 +129,39 @@ def test_workflows_follow_their_schema():
 def test_a_ci_job_installs_only_its_framework(job, frameworks):
     jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))["jobs"]
     steps = [step.get("run", "") for step in jobs[job]["steps"]]
-    (install,) = [step for step in steps if "-c requirements.txt" in step]
+    (install,) = [step for step in steps if "scripts/setup.py" in step]
     assert re.findall("pytorch|tensorflow", install) == frameworks
-    assert any(f"pytest tests/{job}" in step for step in steps)
+    assert any(f"scripts/test.py {job}" in step for step in steps)
+
+
+def test_workflows_run_each_part_of_the_suite_and_only_parts_that_there_are():
+    spec = importlib.util.spec_from_file_location("suite", ROOT / "scripts" / "test.py")
+    suite = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(suite)
+    text = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / ".github" / "workflows").glob("*.yml"))
+    text = text.replace("${{ matrix.framework }}", "pytorch").replace(
+        "notebooks/test_pytorch.py", " ".join(suite.PARTS[:2])
+    )
+    named = set(
+        chain.from_iterable(
+            re.findall(r"[\w/.]+", line) for line in re.findall(r"run: .*scripts/test.py ([^-\n]+)", text)
+        )
+    )
+    assert named == set(suite.PARTS)
+
+
+def test_a_part_of_the_suite_can_be_named():
+    program = [sys.executable, "scripts/test.py", "neutral", "--collect-only", "-q", "-k", "percent"]
+    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "tests/neutral" in done.stdout
+    assert "tests/course" not in done.stdout
+
+
+def test_actions_are_pinned_by_commit():
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        for used in re.findall(r"uses: (.+)", path.read_text(encoding="utf-8")):
+            assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v[\d.]+", used), f"{path.name}: {used}"
 
 
 def test_importing_the_package_is_quick_and_loads_no_framework():
