@@ -6,6 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKFLOWS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / ".github/workflows").glob("*.yml"))
+FORMS = [f".github/ISSUE_TEMPLATE/{name}.yml" for name in ("bug", "lesson", "translation")]
 CHECKS = (
     ("ruff", "check", "."),
     ("ruff", "format", "--check", "."),
@@ -13,6 +14,9 @@ CHECKS = (
     ("tlcourse", "lab", "build", "--check"),
     ("scripts/claims_page.py", "--check"),
     ("check_jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS),
+    ("check_jsonschema", "--builtin-schema", "vendor.github-issue-forms", *FORMS),
+    ("check_jsonschema", "--builtin-schema", "vendor.dependabot", ".github/dependabot.yml"),
+    ("check_jsonschema", "--builtin-schema", "vendor.citation-file-format", "CITATION.cff"),
 )
 
 

@@ -112,6 +112,8 @@ def test_conda_environment_lists_the_same_packages_each_with_its_reason():
 def test_versions_agree():
     for package in EXTRAS:
         assert f'version = "{tlhelpers.__version__}"' in read_project(package)
+    assert f"\nversion: {tlhelpers.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\n## {tlhelpers.__version__} (" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 def test_workflows_follow_their_schema():
