@@ -46,9 +46,9 @@ class DatasetError(TlhelpersError):
 
 
 class UnknownNameError(TlhelpersError, ValueError):
-    """A name that is not in a list."""
+    """A name that is not in a list; `more` is a sentence for the end of the message."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]):
+    def __init__(self, kind: str, name: str, known: Iterable[str], more: str = ""):
         known = sorted(known)
         close = difflib.get_close_matches(str(name), known, n=2, cutoff=0.5)
         shown = (
@@ -62,6 +62,7 @@ class UnknownNameError(TlhelpersError, ValueError):
                 f"Unknown {kind} {name!r}.{f' Did you mean {near}?' if close else ''} Known: {all_of_them}.",
                 f"No se conoce {name!r} ({kind}).{f' ¿Quería decir {near}?' if close else ''} Hay: {all_of_them}.",
             )
+            + f" {more}".rstrip()
         )
 
 

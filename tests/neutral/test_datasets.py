@@ -157,9 +157,15 @@ def test_wrong_options_are_explained(own_folder, options, message):
         load(own_folder, **options)
 
 
-def test_misspelled_name(own_cache):
-    with pytest.raises(UnknownNameError, match="Did you mean 'cats_vs_dogs'"):
+def test_misspelled_name(own_cache, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnknownNameError, match="Did you mean 'cats_vs_dogs'") as caught:
         load("cat_vs_dog")
+    assert f"the path of their folder; there is none at {tmp_path / 'cat_vs_dog'}" in str(caught.value)
+    with pytest.raises(DatasetError, match=f"{tmp_path / 'my photos'} should be a folder"):
+        load("./my photos")
+    with pytest.raises(UnknownNameError):
+        load("")
 
 
 def test_no_network_and_no_data(own_cache, monkeypatch):

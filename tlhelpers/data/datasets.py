@@ -1,6 +1,7 @@
 """Data sets by name, split for training, validation and test. Both frameworks get the same images in the same order."""
 
 import hashlib
+import os
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -195,17 +196,32 @@ def _place_folder(name: str) -> tuple[str, str | None]:
     return name, first if rest else None
 
 
-def _load_folder(name: str | Path, size: int, how: dict, progress: bool) -> Splits:
-    folder = Path(name).expanduser()
-    if not folder.is_dir():
-        if isinstance(name, Path) or re.search(r"[/\\]", name):
-            raise DatasetError(
-                said(
-                    f"{name} should be a folder with a folder of images per class, and there is none there.",
-                    f"{name} debería ser una carpeta con una carpeta de imágenes por clase, y ahí no hay ninguna.",
-                )
+def own_folder(name: str | Path) -> Path:
+    """The folder of photos that `name` is the path of.
+
+    Raises:
+        UnknownNameError: there is no folder there, and the name looks like that of a data set.
+        DatasetError: there is no folder there, and the name looks like a path.
+    """
+    folder = Path(os.path.expanduser(name)).absolute()
+    if str(name).strip() and os.path.isdir(folder):  # "" would be the folder one stands in
+        return folder
+    if isinstance(name, Path) or re.search(r"[/\\]", name):
+        raise DatasetError(
+            said(
+                f"{folder} should be a folder with a folder of images per class, and there is none there.",
+                f"{folder} debería ser una carpeta con una carpeta de imágenes por clase, y ahí no hay ninguna.",
             )
-        raise UnknownNameError("data set", name, NAMES)
+        )
+    more = said(
+        f"For photos of your own give the path of their folder; there is none at {folder}.",
+        f"Para fotos propias, dé la ruta de su carpeta; en {folder} no hay ninguna.",
+    )
+    raise UnknownNameError(said("data set", "conjunto de datos"), name, NAMES, more)
+
+
+def _load_folder(name: str | Path, size: int, how: dict, progress: bool) -> Splits:
+    folder = own_folder(name)
     classes = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not is_clutter(entry.name))
     if len(classes) < 2:
         raise DatasetError(
