@@ -1,10 +1,12 @@
 """Photos, archives, a cache of one's own, and an HTTP server that misbehaves as it is told."""
 
+import contextlib
 import io
 import os
 import re
 import struct
 import threading
+import time
 import zipfile
 import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -82,9 +84,14 @@ class BreakingServer:
     """Serves `files` (path to bytes) on 127.0.0.1.
 
     `plans` gives for a path what to do at each request, in turn, then "serve": an HTTP status such as "500"; "break:N"
-    (announce everything, send N bytes, hang up); "hide:N" (announce no length, send N bytes, hang up).
+    (announce everything, send N bytes, hang up); "hide:N" (announce no length, send N bytes, hang up); "short:N" (of a
+    range, announce and send N bytes); "drip:S" (announce everything, send a byte every S seconds); "mute" (send a range
+    and do not say which); "page" (200 and `page`, as a Wi-Fi network does that wants a login), with "page:text/plain"
+    as that type, and with "page:" without a type and a length.
     `ranges` tells whether it knows ranges. `log` has (path, Range header or None) of each request.
     """
+
+    page = b"\n<!DOCTYPE html><html>Please log in to SchoolNet</html>"
 
     def __init__(self):
         self.files: dict[str, bytes] = {}
@@ -102,7 +109,7 @@ class BreakingServer:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         wanted = request.headers.get("Range")
@@ -111,6 +118,10 @@ class BreakingServer:
         step = plan.pop(0) if plan else "serve"
         if step.isdigit() or request.path not in self.files:
             request.send_error(int(step) if step.isdigit() else 404)
+            return
+        kind, _, n = step.partition(":")
+        if kind == "page":
+            self.answer_page(request, n if ":" in step else "text/html; charset=utf-8")
             return
         data, start = self.files[request.path], 0
         if wanted and self.ranges:
@@ -122,16 +133,33 @@ class BreakingServer:
                 request.end_headers()
                 return
             request.send_response(206)
-            request.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+            end = start + int(n) if kind == "short" else len(data)
+            if kind != "mute":
+                request.send_header("Content-Range", f"bytes {start}-{end - 1}/{len(data)}")
         else:
             request.send_response(200)
-        kind, _, n = step.partition(":")
+            end = len(data)
         if kind != "hide":
-            request.send_header("Content-Length", str(len(data) - start))
+            request.send_header("Content-Length", str(end - start))
         if request.path.endswith(".gz"):  # as some servers do, which makes clients unpack the archive on the way
             request.send_header("Content-Encoding", "x-gzip")
         request.end_headers()
+        request.close_connection = True
+        if kind == "drip":
+            with contextlib.suppress(OSError):  # the client has had enough
+                for place in range(start, end):
+                    request.wfile.write(data[place : place + 1])
+                    time.sleep(float(n))
+            return
         request.wfile.write(data[start : start + int(n)] if n else data[start:])
+
+    def answer_page(self, request: BaseHTTPRequestHandler, kind: str) -> None:
+        request.send_response(200)
+        if kind:
+            request.send_header("Content-Type", kind)
+            request.send_header("Content-Length", str(len(self.page)))
+        request.end_headers()
+        request.wfile.write(self.page)
         request.close_connection = True
 
     def close(self) -> None:

@@ -171,7 +171,7 @@ def test_misspelled_name(own_cache, tmp_path, monkeypatch):
 def test_no_network_and_no_data(own_cache, monkeypatch):
     from tlhelpers.data import sources
 
-    file = sources.RemoteFile("cats_vs_dogs/file.zip", ("http://127.0.0.1:9/file.zip",))
+    file = sources.RemoteFile("cats_vs_dogs/file.zip", ("http://127.0.0.1:9/file.zip",), "0" * 64, 1)
     monkeypatch.setitem(sources.DATA_SETS, "cats_vs_dogs", (file,))
     monkeypatch.setattr("tlhelpers.data.download.BACKOFF", 0.0)
     with pytest.raises(DataNotFoundError, match="drawn_pets"):

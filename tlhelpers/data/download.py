@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import os
 import re
 import shutil
@@ -9,17 +10,23 @@ import time
 from pathlib import Path
 
 from tlhelpers.data.sources import RemoteFile
-from tlhelpers.errors import DownloadError
+from tlhelpers.errors import DownloadError, TlhelpersError, said
 from tlhelpers.paths import explain_full_disk, is_no_room
 
-TRIES = 4  # per address, in a row without a byte of progress
+TRIES = 4  # per address, in a row without progress
 BACKOFF = 0.5  # seconds before the second try; doubled for each further one
 TIMEOUT = 30.0  # seconds without an answer, or between two pieces
+SLOWEST = 4096  # bytes a second, on average over TIMEOUT; less is no progress
 _PIECE = 1 << 18  # bytes
+_CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 class NoAnswerError(Exception):
     """No mirror gave the file: no connection, or an HTTP error. Says why, address by address."""
+
+
+class _NoRangeError(Exception):
+    """The server did not send what follows the bytes that are there."""
 
 
 def download(file: RemoteFile, target: Path, progress: bool = True) -> Path:
@@ -35,10 +42,11 @@ def download(file: RemoteFile, target: Path, progress: bool = True) -> Path:
     Raises:
         NoAnswerError: no mirror answered with the file.
         DownloadError: a mirror gave something, but it broke off, or is not the file that was expected.
-        TlhelpersError: no room is left on the disk.
+        TlhelpersError: no room is left on the disk, or the variable for certificates names no file.
     """
     import filelock
 
+    _check_certificates()
     target.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(f"{target}.lock"):
         if target.exists():  # another process was quicker
@@ -46,7 +54,9 @@ def download(file: RemoteFile, target: Path, progress: bool = True) -> Path:
         part, refusals, broken = target.with_name(target.name + ".part"), [], None
         for url in file.urls:
             try:
-                return _from_mirror(url, file, target, part, progress)
+                _from_mirror(url, file, part, progress)
+                os.replace(part, target)
+                return target
             except NoAnswerError as error:
                 refusals.append(f"{url}: {error}")
             except DownloadError as error:
@@ -56,95 +66,185 @@ def download(file: RemoteFile, target: Path, progress: bool = True) -> Path:
         raise NoAnswerError("; ".join(refusals))
 
 
-def _from_mirror(url: str, file: RemoteFile, target: Path, part: Path, progress: bool) -> Path:
-    """Tries one mirror; a second time from the first byte where an old beginning spoilt the result."""
-    import pooch
-
-    def bring(url: str, output_file: str, _pooch: object) -> None:
-        _fill(url, part, file.size, progress)
-        _check(url, part, file)
-        os.replace(part, output_file)
-
-    pooch.get_logger().setLevel("WARNING")  # it would tell learners to note down checksums
-    # pooch compares whole digests only; `_check` has seen to the others.
-    whole = file.checksum if file.checksum and _is_whole(file.checksum) else None
+def _from_mirror(url: str, file: RemoteFile, part: Path, progress: bool) -> None:
+    """Fills `part` from one mirror; a second time from the first byte where an old beginning spoilt the result."""
+    if part.exists():
+        with open(part, "rb") as content:
+            begins = content.read(8)
+        if _size(part) > file.size or not _begins_right(begins, file):
+            part.unlink()
     while True:
         resumed = part.exists()
+        _fill(url, part, file, progress)
         try:
-            return Path(pooch.retrieve(url, whole, target.name, target.parent, downloader=bring))
+            return _check(url, part, file)
         except DownloadError:
-            if not resumed or part.exists():
+            if not resumed:
                 raise
 
 
-def _fill(url: str, part: Path, size: int | None, progress: bool) -> None:
+def _fill(url: str, part: Path, file: RemoteFile, progress: bool) -> None:
     """Brings the rest of a file into `part`, with new tries after errors that may pass."""
     import requests
     import urllib3
 
-    tries, furthest, last = 0, _size(part), None
-    with contextlib.ExitStack() as stack:
-        bar = stack.enter_context(_progress_bar(part, size, progress))
-        while tries < TRIES:
+    tries, ranges, last = 0, True, None
+    with _progress_bar(part, file.size, progress) as bar:
+        while (have := _size(part)) < file.size and tries < TRIES:
             if tries:
                 time.sleep(BACKOFF * 2 ** (tries - 1))
             try:
-                return _request_rest(url, part, size, bar)
+                _request_rest(url, part, file, bar, ranges)
+                last = said("the connection ended", "la conexión terminó")
+            except _NoRangeError:
+                ranges, last = False, said("the server refused the range", "el servidor rechazó el rango")
             except requests.HTTPError as error:
-                status = error.response.status_code
-                if status < 500 and status != 429:
-                    raise NoAnswerError(f"HTTP status {status}") from error
-                last = NoAnswerError(f"HTTP status {status}")
-            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-                last = NoAnswerError(type(error).__name__)
-            tries = 1 if _size(part) > furthest else tries + 1
-            furthest = max(furthest, _size(part))
-    if _size(part):
-        raise DownloadError(
-            f"The download of {url} broke off at {_size(part):,} bytes{_of(size)} ({last}). "
-            "Try again: it goes on where it stopped."
+                last = f"HTTP status {error.response.status_code} {error.response.reason or ''}".rstrip()
+                if error.response.status_code < 500 and error.response.status_code != 429:
+                    raise NoAnswerError(last) from error
+            except (requests.RequestException, urllib3.exceptions.HTTPError, NoAnswerError) as error:
+                last = _reason(url, error)
+            tries = 1 if _size(part) - have >= SLOWEST * TIMEOUT else tries + 1
+    if have == file.size:
+        return
+    if not have:
+        raise NoAnswerError(last)
+    raise DownloadError(
+        said(
+            f"The download of {url} broke off at {have:,} bytes of {file.size:,} ({last}). "
+            "Try again: it goes on where it stopped.",
+            f"La descarga de {url} se cortó en {have:,} bytes de {file.size:,} ({last}). "
+            "Inténtelo otra vez: sigue donde se detuvo.",
         )
-    raise last
+    )
 
 
-def _request_rest(url: str, part: Path, size: int | None, bar) -> None:
-    """One request for what is missing; returns when the server has sent all that it announced."""
+def _request_rest(url: str, part: Path, file: RemoteFile, bar, ranges: bool) -> None:
+    """One request for what is missing; returns when the server has sent all that it had to say.
+
+    Nothing is written before it is clear that the answer is the file: a Wi-Fi network's login page comes as 200, too.
+    """
     import requests
 
     have = _size(part)
-    if size is not None and have == size:
-        return
     # Compressed on the way, a range would count other bytes than those of the file.
     headers = {"Accept-Encoding": "identity"}
-    if have:
+    if have and ranges:
         headers["Range"] = f"bytes={have}-"
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
-        if answer.status_code == 416:  # nothing after what we have: it is all there, or another file's beginning
-            if answer.headers.get("Content-Range", "").endswith(f"/{have}"):
-                return
-            part.unlink()
-            raise requests.ConnectionError("the server refused the range")
+        if answer.status_code == 416 and "Range" in headers:
+            raise _NoRangeError
         answer.raise_for_status()
-        start = _range_start(answer) if answer.status_code == 206 else 0
-        if start not in (0, have):
-            part.unlink()
-            raise requests.ConnectionError("the server sent another range")
-        length = answer.headers.get("Content-Length")
-        bar.total = start + int(length) if length else size
-        bar.n = start
+        start, total = _range(answer)
+        if start > have:
+            raise _NoRangeError
+        begins = b"" if start else answer.raw.read(8, decode_content=False)
+        if not (start or begins):
+            raise NoAnswerError(said("the answer was empty", "la respuesta estaba vacía"))
+        if total not in (None, file.size) or not (start or _begins_right(begins, file)):
+            raise _other_content(url, answer, begins, file, have)
+        bar.n = have
         bar.refresh()
-        with _removed_when_full(part), open(part, "ab" if start else "wb") as file:
-            if length and int(length) > shutil.disk_usage(part.parent).free:
-                raise OSError(errno.ENOSPC, f"{int(length):,} bytes are to come, more than is free")
-            # Not iter_content: it would unpack what a server calls "Content-Encoding: gzip", as some do for .tar.gz.
-            for piece in answer.raw.stream(_PIECE, decode_content=False):
-                file.write(piece)
-                bar.update(len(piece))
+        with _removed_when_full(part), open(part, "ab") as out:
+            if file.size - have > shutil.disk_usage(part.parent).free:
+                raise OSError(errno.ENOSPC, f"{file.size - have:,} bytes are to come, more than is free")
+            place = start
+            for piece in _pieces(answer.raw, begins):
+                new = piece[max(0, have - place) : file.size - place]  # a server without ranges sends all again
+                place += len(piece)
+                out.write(new)
+                bar.update(len(new))
 
 
-def _range_start(answer) -> int:
-    found = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
-    return int(found.group(1)) if found else 0
+def _pieces(raw, begins: bytes):
+    """The bytes of an answer as they come; ends with an error where they come so slowly that there is no end to it.
+
+    Not `iter_content`: it would unpack what a server calls "Content-Encoding: gzip", as some do for .tar.gz.
+    """
+    read = getattr(raw, "read1", raw.read)  # what is there, without waiting for a whole piece; urllib3 2 has it
+    since, came, piece = time.monotonic(), 0, begins or read(_PIECE, decode_content=False)
+    while piece:
+        yield piece
+        came += len(piece)
+        if (seconds := time.monotonic() - since) > TIMEOUT:
+            if (rate := came / seconds) < SLOWEST:
+                raise NoAnswerError(
+                    said(f"only {rate:,.0f} bytes a second came", f"solo llegaban {rate:,.0f} bytes por segundo")
+                )
+            since, came = time.monotonic(), 0
+        piece = read(_PIECE, decode_content=False)
+
+
+def _range(answer) -> tuple[int, int | None]:
+    """Place of the first byte that an answer brings, and the length of the whole; None where it does not say."""
+    length = answer.headers.get("Content-Length", "")
+    if answer.status_code != 206:
+        return 0, int(length) if length.isdecimal() else None
+    found = re.match(r"bytes (\d+)-\d*/(\d+|\*)", answer.headers.get("Content-Range", ""))
+    if not found:
+        raise _NoRangeError
+    return int(found[1]), None if found[2] == "*" else int(found[2])
+
+
+def _begins_right(begins: bytes, file: RemoteFile) -> bool:
+    return begins.startswith(file.begins[: len(begins)])
+
+
+def _other_content(url: str, answer, begins: bytes, file: RemoteFile, have: int) -> DownloadError:
+    """The error for an answer that is not the file: says what came, and what to do."""
+    kind = answer.headers.get("Content-Type", "?").partition(";")[0]
+    length = answer.headers.get("Content-Length", "?")
+    came, mend = f"{length} bytes ({kind})", said("Take it from another source.", "Tómelo de otra fuente.")
+    if "html" in kind or begins.lstrip().startswith(b"<"):
+        came = said(f"a web page ({kind})", f"una página web ({kind})")
+        mend = said(
+            "It may be the login page of a Wi-Fi network or of a proxy: open any page in a browser, log in, and try "
+            "again.",
+            "Puede ser la página de acceso de una red Wi-Fi o de un proxy: abra cualquier página en un navegador, "
+            "identifíquese e inténtelo otra vez.",
+        )
+    return DownloadError(
+        said(
+            f"{url} should have {file.size:,} bytes of {file.name}, and from {answer.url} came {came}. {mend} "
+            f"There is nothing to delete: nothing of it was kept, and {have:,} bytes that had come before still are.",
+            f"{url} debería tener {file.size:,} bytes de {file.name}, y de {answer.url} llegó {came}. {mend} "
+            f"No hay nada que borrar: de ello no se ha guardado nada, y siguen ahí {have:,} bytes de antes.",
+        )
+    )
+
+
+def _check_certificates() -> None:
+    """requests raises a bare OSError where the variable names no file."""
+    for variable in _CERTIFICATES:
+        path = os.environ.get(variable)
+        if path and not os.path.exists(path):
+            raise TlhelpersError(
+                said(
+                    f"{variable} should name a file of certificates, and there is none at {path}. Correct the variable,"
+                    " or unset it.",
+                    f"{variable} debería nombrar un archivo de certificados, y no hay ninguno en {path}. Corrija la "
+                    "variable o quítela.",
+                )
+            )
+
+
+def _reason(url: str, error: Exception) -> str:
+    """What kept a request from its answer, in words that name what a person can change."""
+    import requests
+
+    if isinstance(error, NoAnswerError):
+        return str(error)
+    if isinstance(error, requests.exceptions.ProxyError | requests.exceptions.InvalidProxyURL):
+        proxy = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url)) or "?"
+        proxy = re.sub(r"//[^/]*@", "//", proxy)  # without name and password
+        why = re.search(r"Tunnel connection failed: ([\w ]+)", str(error))
+        return said("the proxy {} did not help{}", "el proxy {} no ayudó{}").format(proxy, f": {why[1]}" if why else "")
+    if isinstance(error, requests.exceptions.SSLError):
+        return said(
+            f"the server's certificate is not trusted; {_CERTIFICATES[0]} may name that of your network",
+            f"el certificado del servidor no es de confianza; {_CERTIFICATES[0]} puede nombrar el de su red",
+        )
+    return type(error).__name__
 
 
 @contextlib.contextmanager
@@ -160,46 +260,30 @@ def _removed_when_full(part: Path):
 
 
 def _check(url: str, part: Path, file: RemoteFile) -> None:
-    """Compares size and checksum; a file that is not the right one is removed, since it cannot be gone on with."""
-    import pooch
-
-    came = part.stat().st_size
-    if file.size is not None and came < file.size:  # a server that tells no length may break off unnoticed
-        raise DownloadError(
-            f"The download of {url} broke off at {came:,} bytes{_of(file.size)}. "
-            "Try again: it goes on where it stopped."
-        )
-    if file.size is not None and came != file.size:
-        part.unlink()
-        raise DownloadError(f"{url} should have {file.size:,} bytes, and {came:,} came. The file was not kept.")
-    if file.checksum is None:
-        return
-    kind, expected = file.checksum.split(":")
-    digest = pooch.file_hash(part, alg=kind)
-    if not digest.startswith(expected.lower()):
+    """Compares the checksum; a file that is not the right one is removed, since it cannot be gone on with."""
+    digest = hashlib.sha256()
+    with open(part, "rb") as content:
+        while piece := content.read(_PIECE):
+            digest.update(piece)
+    if digest.hexdigest() != file.sha256:
         part.unlink()
         raise DownloadError(
-            f"{url} should have the {kind} checksum {expected}, and what came has {digest}. The file was not kept. "
-            "Try again; if it stays so, the file was changed on the server or on the way: take it from another source."
+            said(
+                f"{url} should have the SHA-256 checksum {file.sha256}, and what came has {digest.hexdigest()}. The "
+                "file was not kept. Try again; if it stays so, the file was changed on the server or on the way: take "
+                "it from another source.",
+                f"{url} debería tener la suma SHA-256 {file.sha256}, y lo que llegó tiene {digest.hexdigest()}. El "
+                "archivo no se ha guardado. Inténtelo otra vez; si sigue así, el archivo ha cambiado en el servidor o "
+                "por el camino: tómelo de otra fuente.",
+            )
         )
-
-
-def _is_whole(checksum: str) -> bool:
-    import hashlib
-
-    kind, digest = checksum.split(":")
-    return len(digest) == 2 * hashlib.new(kind).digest_size
 
 
 def _size(part: Path) -> int:
     return part.stat().st_size if part.exists() else 0
 
 
-def _of(size: int | None) -> str:
-    return f" of {size:,}" if size is not None else ""
-
-
-def _progress_bar(part: Path, size: int | None, progress: bool):
+def _progress_bar(part: Path, size: int, progress: bool):
     from tqdm.auto import tqdm
 
     name = part.name.removesuffix(".part")

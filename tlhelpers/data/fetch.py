@@ -137,10 +137,10 @@ def _list() -> str:
     for name in DATA_SETS:
         files = files_of(name)
         here = [find_local(file) for file in files]
-        size = sum(file.size or 0 for file in files)
+        size = sum(file.size for file in files)
         also = [alias for alias, of in ALIASES.items() if of == name]
         note = f"  (also as {', '.join(also)})" if also else ""
         state = f"here: {here[0].parent}" if all(here) else "not here"
-        lines.append(f"{name:28} {f'{size / 1e6:,.0f} MB' if size else '':>9}  {state}{note}")
+        lines.append(f"{name:28} {f'{size / 1e6:,.0f} MB':>9}  {state}{note}")
     lines.append(f"Weights come by their libraries: {', '.join(f'{library}/NAME' for library in LIBRARIES)}")
     return "\n".join(lines)

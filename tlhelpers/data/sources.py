@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from tlhelpers.errors import UnknownNameError
 
+FORMATS = {"zip": b"PK\x03\x04", "gz": b"\x1f\x8b"}
+
 
 @dataclass(frozen=True)
 class RemoteFile:
@@ -16,16 +18,15 @@ class RemoteFile:
     Attributes:
         path: Its place in a pack, with forward slashes.
         urls: Where it is, best first.
-        checksum: `"sha256:..."` or `"md5:..."`; the digest may be its beginning only, as in torchvision's file names.
-            None where the publisher states none.
-        size: Bytes; None where unknown.
+        sha256: Its checksum, as 64 hexadecimal digits.
+        size: Bytes.
         stand_ins: Places in a pack of files that serve as well, such as a smaller selection.
     """
 
     path: str
     urls: tuple[str, ...]
-    checksum: str | None = None
-    size: int | None = None
+    sha256: str
+    size: int
     stand_ins: tuple[str, ...] = ()
 
     @property
@@ -33,11 +34,16 @@ class RemoteFile:
         """The file's name without folders."""
         return self.path.rsplit("/", 1)[-1]
 
+    @property
+    def begins(self) -> bytes:
+        """The first bytes of every file of its format."""
+        return FORMATS[self.name.rsplit(".", 1)[-1]]
+
 
 CATS_VS_DOGS = RemoteFile(
     "cats_vs_dogs/kagglecatsanddogs_5340.zip",
     ("https://download.microsoft.com/download/3/E/1/3E1C3F21-ECDB-4869-8368-6DEBA77B919F/kagglecatsanddogs_5340.zip",),
-    "sha256:b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9",
+    "b7974bd00a84a99921f36ee4403f089853777b5ae8d151c76a86e64900334af9",
     824_887_076,
     ("cats_vs_dogs/kagglecatsanddogs_subset.zip",),
 )
@@ -47,7 +53,7 @@ OXFORD_IMAGES = RemoteFile(
         "https://www.robots.ox.ac.uk/~vgg/data/pets/data/images.tar.gz",
         "https://thor.robots.ox.ac.uk/~vgg/data/pets/images.tar.gz",
     ),
-    "sha256:67195c5e1c01f1ab5f9b6a5d22b8c27a580d896ece458917e61d459337fa318d",
+    "67195c5e1c01f1ab5f9b6a5d22b8c27a580d896ece458917e61d459337fa318d",
     791_918_971,
 )
 OXFORD_ANNOTATIONS = RemoteFile(
@@ -56,7 +62,8 @@ OXFORD_ANNOTATIONS = RemoteFile(
         "https://www.robots.ox.ac.uk/~vgg/data/pets/data/annotations.tar.gz",
         "https://thor.robots.ox.ac.uk/~vgg/data/pets/annotations.tar.gz",
     ),
-    "md5:95a8c909bbe2e81eed6a22bccdf3f68f",
+    "52425fb6de5c424942b7626b428656fcbd798db970a937df61750c0f1d358e91",
+    19_173_078,
 )
 
 DATA_SETS: dict[str, tuple[RemoteFile, ...]] = {
