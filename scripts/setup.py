@@ -3,8 +3,9 @@
     python3 scripts/setup.py                        everything: both frameworks, notebooks, grading, tests
     python3 scripts/setup.py --extras pytorch,lab   one framework, and what opens and runs notebooks
 
-Needs Python 3.10 to 3.13 and nothing else. What is there stays, what is missing is added. On Linux without an NVIDIA
-GPU PyTorch comes in its build for processors, from the index that TORCH_CPU_INDEX names, by default PyTorch's own.
+Needs Python 3.10 to 3.14 (TensorFlow: to 3.13) and nothing else. What is there stays, what is missing is added. On
+Linux without an NVIDIA GPU PyTorch comes in its build for processors, from the index that TORCH_CPU_INDEX names, by
+default PyTorch's own.
 UV_TORCH_BACKEND in the environment (cpu, cu132, ...) names a build and so decides.
 """
 
@@ -23,7 +24,8 @@ ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 STAMP = VENV / "installed"  # a fingerprint of PINS ("-" while an installation is under way), then extras
-OLDEST, NEWEST = (3, 10), (3, 13)
+OLDEST, NEWEST = (3, 10), (3, 14)
+TENSORFLOW_NEWEST = (3, 13)  # its wheels stop there; everything else has some for 3.14
 ASK = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"
 
 EXTRAS = ("pytorch", "tensorflow", "lab", "grading", "dev")
@@ -52,38 +54,45 @@ def version_of(python):
         return None
 
 
-def fits(version):
+def fits(version, newest=NEWEST):
     """Whether the course runs on this version."""
-    return version is not None and OLDEST <= version <= NEWEST
+    return version is not None and OLDEST <= version <= newest
 
 
-def find_python():
-    """This interpreter where it fits, else a fitting one on the PATH; exits with advice where there is none."""
+def find_python(newest=NEWEST):
+    """This interpreter where it fits, else a fitting one on the PATH; exits with advice where there is none.
+
+    Where none is old enough for TensorFlow, one that suits the rest.
+    """
     own = sys.version_info[:2]
-    if fits(own) and version_of(sys.executable):
+    if fits(own, newest) and version_of(sys.executable):
         return sys.executable
-    for minor in range(NEWEST[1], OLDEST[1] - 1, -1):
+    for minor in range(newest[1], OLDEST[1] - 1, -1):
         other = shutil.which(f"python3.{minor}")
-        if other and fits(version_of(other)):
+        if other and fits(version_of(other), newest):
             return other
+    if newest < NEWEST:
+        return find_python(NEWEST)
     if fits(own):
         problem = f"Python {own[0]}.{own[1]} at {sys.executable} has no venv or no ensurepip."
         mend = (
             f"On Debian and Ubuntu: sudo apt-get install python{own[0]}.{own[1]}-venv. Elsewhere install Python anew."
         )
     else:
-        problem = f"expected Python 3.10 to 3.13, came {own[0]}.{own[1]} ({sys.executable})."
+        problem = f"expected Python 3.10 to 3.14, came {own[0]}.{own[1]} ({sys.executable})."
         mend = "Install one of those, or name one: make PYTHON=/path/to/python3.12 demo."
     sys.exit(f"setup: {problem}\n       {mend}")
 
 
-def make_venv():
+def make_venv(extras):
     """Makes `.venv`, or keeps it where it works; returns its Python."""
     inside = str(BIN / ("python.exe" if os.name == "nt" else "python"))
     if not fits(version_of(inside)):
-        python = find_python()
+        python = find_python(TENSORFLOW_NEWEST if "tensorflow" in extras else NEWEST)
         print(f"Making .venv with {python}", flush=True)
         subprocess.run([python, "-m", "venv", "--clear", str(VENV)], check=True)
+    if "tensorflow" in extras and not fits(version_of(inside), TENSORFLOW_NEWEST):
+        print("TensorFlow has no build for this Python: its lessons need 3.13 or older, the others will run.")
     return inside
 
 
@@ -194,7 +203,7 @@ def main():
     if wanted - set(EXTRAS):
         unknown = ",".join(sorted(wanted - set(EXTRAS)))
         parser.error(f"expected extras among {','.join(EXTRAS)}, separated by commas, came {unknown!r}")
-    python = make_venv()
+    python = make_venv(wanted)
     pins, had = read_stamp()
     now, extras = fingerprint(), had | wanted
     if (pins, had) == (now, extras):

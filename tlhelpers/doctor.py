@@ -15,7 +15,7 @@ from tlhelpers.numbers import percent
 from tlhelpers.paths import CACHE_VARIABLE, DATA_VARIABLE
 
 FRAMEWORKS = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}
-PYTHONS = ((3, 10), (3, 13))
+PYTHONS = ((3, 10), (3, 14))
 LITTLE_SPACE = 10**9  # bytes; a photo data set takes about this much once it is decoded
 COMPILED = 0.5  # fraction; after some use without compilation about a quarter is there
 COURSE = Path(__file__).resolve().parents[1]
@@ -113,7 +113,7 @@ def _python_problems(report: dict):
         mend = said(
             f"Make the environment anew with another Python: {anew}", f"Rehaga el entorno con otro Python: {anew}"
         )
-        expected = said("expected 3.10 to 3.13", "se esperaba de 3.10 a 3.13")
+        expected = said("expected 3.10 to 3.14", "se esperaba de 3.10 a 3.14")
         yield f"Python {report['python']['version']}: {expected}", mend, True
     if not report["packages"]:
         what = said("tlhelpers was not installed, only found", "tlhelpers no se ha instalado, solo se ha encontrado")

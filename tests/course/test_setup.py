@@ -178,7 +178,7 @@ def test_readmes_give_the_sizes_that_setup_adds_up(name):
     assert whole == pytest.approx([sum(column) for column in zip(*parts, strict=True)])
 
 
-@pytest.mark.parametrize(("version", "said"), [((3, 9, 18), "came 3.9"), ((3, 14, 0), "came 3.14")])
+@pytest.mark.parametrize(("version", "said"), [((3, 9, 18), "came 3.9"), ((3, 15, 0), "came 3.15")])
 def test_setup_says_which_python_it_needs(version, said, monkeypatch):
     monkeypatch.setattr(setup.sys, "version_info", version)
     monkeypatch.setattr(setup.shutil, "which", lambda name: None)
@@ -188,8 +188,17 @@ def test_setup_says_which_python_it_needs(version, said, monkeypatch):
     assert "make PYTHON=" in str(stop.value)
 
 
-def test_setup_takes_another_python_that_fits(monkeypatch):
+@pytest.mark.parametrize(("own", "newest"), [((3, 15, 0), (3, 14)), ((3, 14, 2), setup.TENSORFLOW_NEWEST)])
+def test_setup_takes_another_python_that_fits(own, newest, monkeypatch):
     here = "python3." + str(sys.implementation.version.minor)
-    monkeypatch.setattr(setup.sys, "version_info", (3, 14, 0))
+    monkeypatch.setattr(setup.sys, "version_info", own)
     monkeypatch.setattr(setup.shutil, "which", lambda name: sys.executable if name == here else None)
-    assert setup.find_python() == sys.executable
+    assert setup.find_python(newest) == sys.executable
+
+
+def test_a_machine_that_has_python_3_14_alone_gets_all_but_tensorflow(monkeypatch):
+    monkeypatch.setattr(setup.sys, "version_info", (3, 14, 2))
+    monkeypatch.setattr(setup.sys, "executable", "the 3.14 of this machine")
+    monkeypatch.setattr(setup, "version_of", lambda python: (3, 14) if "3.14" in python else None)
+    monkeypatch.setattr(setup.shutil, "which", lambda name: None)
+    assert setup.find_python(setup.TENSORFLOW_NEWEST) == "the 3.14 of this machine"

@@ -106,7 +106,7 @@ def test_no_framework_stops_the_lesson_and_one_is_enough():
 @pytest.mark.parametrize(
     ("changes", "said", "mend", "stops"),
     [
-        ({"python": {"version": "3.14.0", "executable": "python"}}, "expected 3.10 to 3.13", "make PYTHON=", True),
+        ({"python": {"version": "3.15.0", "executable": "python"}}, "expected 3.10 to 3.14", "make PYTHON=", True),
         ({"packages": {"base": {"numpy": None}}}, "missing packages: numpy", "pip install", True),
         ({"packages": {}}, "not installed", "pip install", True),
         ({"kernel": {"python": None, "problem": "no kernel"}}, "no kernel", "ipykernel install --sys-prefix", True),
