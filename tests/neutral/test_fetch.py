@@ -94,7 +94,7 @@ def test_a_login_page_in_place_of_the_rest_spoils_nothing(offer, own_cache, page
     server.plans["/file.zip"] = ["break:300000", page]
     with pytest.raises(DownloadError) as caught:
         get()
-    for words in ("a web page", "log in, and try again", "nothing to delete", "300,000 bytes that had come before"):
+    for words in ("a web page", "log in, and try again", "nothing to delete", "the 300,000 bytes of before still are"):
         assert words in str(caught.value)
     assert litter(own_cache) == ["file.zip.part"]
     assert get().read_bytes() == CONTENT

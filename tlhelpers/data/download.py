@@ -142,7 +142,10 @@ def _request_rest(url: str, part: Path, file: RemoteFile, bar, ranges: bool) -> 
         if not (start or begins):
             raise NoAnswerError(said("the answer was empty", "la respuesta estaba vacía"))
         if total not in (None, file.size) or not (start or _begins_right(begins, file)):
-            raise _other_content(url, answer, begins, file, have)
+            page = "html" in answer.headers.get("Content-Type", "") or begins.lstrip().startswith(b"<")
+            if "Range" in headers and not page:
+                raise _NoRangeError
+            raise _other_content(url, answer, page, file, have)
         bar.n = have
         bar.refresh()
         with _removed_when_full(part), open(part, "ab") as out:
@@ -190,12 +193,12 @@ def _begins_right(begins: bytes, file: RemoteFile) -> bool:
     return begins.startswith(file.begins[: len(begins)])
 
 
-def _other_content(url: str, answer, begins: bytes, file: RemoteFile, have: int) -> DownloadError:
+def _other_content(url: str, answer, page: bool, file: RemoteFile, have: int) -> DownloadError:
     """The error for an answer that is not the file: says what came, and what to do."""
     kind = answer.headers.get("Content-Type", "?").partition(";")[0]
     length = answer.headers.get("Content-Length", "?")
     came, mend = f"{length} bytes ({kind})", said("Take it from another source.", "Tómelo de otra fuente.")
-    if "html" in kind or begins.lstrip().startswith(b"<"):
+    if page:
         came = said(f"a web page ({kind})", f"una página web ({kind})")
         mend = said(
             "It may be the login page of a Wi-Fi network or of a proxy: open any page in a browser, log in, and try "
@@ -203,12 +206,13 @@ def _other_content(url: str, answer, begins: bytes, file: RemoteFile, have: int)
             "Puede ser la página de acceso de una red Wi-Fi o de un proxy: abra cualquier página en un navegador, "
             "identifíquese e inténtelo otra vez.",
         )
+    kept = said(f"; the {have:,} bytes of before still are", f"; los {have:,} bytes de antes siguen ahí")
     return DownloadError(
         said(
             f"{url} should have {file.size:,} bytes of {file.name}, and from {answer.url} came {came}. {mend} "
-            f"There is nothing to delete: nothing of it was kept, and {have:,} bytes that had come before still are.",
+            f"There is nothing to delete: nothing of it was kept{kept if have else ''}.",
             f"{url} debería tener {file.size:,} bytes de {file.name}, y de {answer.url} llegó {came}. {mend} "
-            f"No hay nada que borrar: de ello no se ha guardado nada, y siguen ahí {have:,} bytes de antes.",
+            f"No hay nada que borrar: de ello no se ha guardado nada{kept if have else ''}.",
         )
     )
 
