@@ -9,9 +9,14 @@
         es: Con diez etiquetas por clase la red congelada va por delante.
         at_least: 10                                                # at_least, at_most or both
         unit: {en: points, es: puntos}                              # a plain text where both languages have the same
+    photos:                                                         # what the lesson asks of a folder of photos
+      labels: [LABELS, FEW_LABELS]                                  # parameters: labelled images of each class
+      image_size: IMAGE_SIZE                                        # this and what follows as it calls `load_splits`
+      test_fraction: 0.4
 
 The notebook gets them in one folded cell after its parameters, which defines `LANGUAGE`, `FRAMEWORK`, `words` and
-`claim`: a cell then says `words["frozen"]` and `claim("frozen_is_ahead", 100 * (a - b))`, and no more.
+`claim`: a cell then says `words["frozen"]` and `claim("frozen_is_ahead", 100 * (a - b))`, and no more. Where the
+lesson says what it asks of a folder, that cell also looks whether `DATASET` has it, and takes fewer labels where not.
 """
 
 import ast
@@ -46,6 +51,12 @@ claim = lesson_claims(
     asserted={asserted},
 )"""
 
+PHOTOS = """
+
+from tlhelpers.data.enough import labels_for
+
+{labels} = labels_for(DATASET, {labels}, {how})"""
+
 
 @dataclass(frozen=True)
 class Sentences:
@@ -55,6 +66,7 @@ class Sentences:
     question: dict[str, str] | None
     words: dict[str, dict[str, str]]
     claims: dict[str, dict]  # "en", "es", "unit" (a mapping), and "at_least" and "at_most" where they are given
+    photos: dict  # what it asks of a folder of photos: "labels", and arguments of `load_splits`; may be empty
 
     def claims_in(self, language: str) -> dict[str, dict]:
         """The claims as `tlhelpers.claims.lesson_claims` takes them: the unit is a text of this language."""
@@ -73,13 +85,14 @@ def read_sentences(path: Path) -> Sentences | None:
         return None
     except (ValueError, yaml.YAMLError) as error:
         raise LessonError(f"{path}: expected a YAML file of words and claims, came: {error}") from None
-    found = _mapping(path, "the file", found or {}, optional=("question", "words", "claims"))
+    found = _mapping(path, "the file", found or {}, optional=("question", "words", "claims", "photos"))
     question = found.get("question")
     return Sentences(
         path,
         None if question is None else _both(path, "question", question),
         {name: _both(path, f"words: {name}", texts) for name, texts in _named(path, "words", found).items()},
         {name: _claim(path, f"claims: {name}", values) for name, values in _named(path, "claims", found).items()},
+        _named(path, "photos", found),
     )
 
 
@@ -103,7 +116,20 @@ def setup_code(sentences: Sentences, language: str, framework: str, parameters: 
         claims=_literal(sentences.claims_in(language), indent=4),
         asserted=f"{names} == {values}",
     )
+    if sentences.photos:
+        code += _photos(sentences, parameters)
     return code + ("\n" + QUIET_START.rstrip("\n") if framework == "tensorflow" else "")
+
+
+def _photos(sentences: Sentences, parameters: dict) -> str:
+    """The lines that fit a lesson's numbers of labels to a folder of photos."""
+    labels, how = sentences.photos.get("labels"), {k: v for k, v in sentences.photos.items() if k != "labels"}
+    names = [value for value in (*(labels or ()), *how.values()) if isinstance(value, str)]
+    if not labels or not {"DATASET", *names} <= set(parameters):
+        raise _fail(
+            sentences.path, "photos", "expected labels: and values that are parameters, beside DATASET", repr(names)
+        )
+    return PHOTOS.format(labels=f"[{', '.join(labels)}]", how=", ".join(f"{k}={v}" for k, v in how.items()))
 
 
 def read_setup(code: str) -> tuple[dict[str, str], dict[str, dict]]:

@@ -175,10 +175,16 @@ def test_a_failed_claim_in_the_outputs_is_reported(executed, small):
         (USED, WORDS + CLAIMS.replace("10", "'10'"), "claims: ahead: expected a number for at_least, came '10'"),
         (USED, WORDS + CLAIMS.replace("10", "yes"), "claims: ahead: expected a number for at_least, came True"),
         (USED, WORDS + CLAIMS + "    unit: {en: points}\n", "claims: ahead: unit: expected es:, came none"),
-        (USED, WORDS + CLAIMS + "sentences:\n", "expected only question, words, claims, came 'sentences'"),
+        (USED, WORDS + CLAIMS + "sentences:\n", "expected only question, words, claims, photos, came 'sentences'"),
         (USED, WORDS + WORDS.partition("\n")[2] + CLAIMS, "the key 'frozen' occurs twice"),
         (USED, "question: x\n" + WORDS + CLAIMS, "question: expected en, es below, came 'x'"),
-        (USED, "- 1\n", "expected question, words, claims below"),
+        (USED, "- 1\n", "expected question, words, claims, photos below"),
+        (
+            USED,
+            WORDS + CLAIMS + "photos: {image_size: SIZE}\n",
+            "photos: expected labels: and values that are parameters",
+        ),
+        (USED, WORDS + CLAIMS + "photos: {labels: [SIZES]}\n", "beside DATASET, came ['SIZES']"),
         (USED, WORDS + CLAIMS + "  - 3\n", "expected a YAML file"),
     ],
 )
@@ -205,6 +211,14 @@ def test_a_unit_may_differ_by_language_and_a_lesson_may_have_one_parameter_or_no
         english, spanish = (text_of(code_cells(read_notebook(path))[1]) for path in (built[0], built[2]))
         assert f"asserted={asserted}," in english
         assert ('"unit": "points"' in english, '"unit": "puntos"' in spanish) == (True, True)
+
+
+def test_a_lesson_that_takes_photos_fits_its_labels_to_them_before_anything_else(tmp_path):
+    source = PARAMETERS.replace("SIZE = 64", 'SIZE = 64\nDATASET = "drawn_pets"\nMANY = 20\nFEW = 5') + USED
+    table = WORDS + CLAIMS + "photos: {labels: [MANY, FEW], image_size: SIZE, test_fraction: 0.4}\n"
+    for path in builder.build(write(tmp_path, source, table), tmp_path):
+        setup = text_of(code_cells(read_notebook(path))[1])
+        assert "\n[MANY, FEW] = labels_for(DATASET, [MANY, FEW], image_size=SIZE, test_fraction=0.4)" in setup
 
 
 def test_the_next_lesson_and_the_map_carry_titles_questions_and_links(small, tmp_path):

@@ -6,7 +6,7 @@ files, nor on a library's random numbers; and an image more in a folder hardly m
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -88,6 +88,21 @@ class Splits:
     val: Dataset
     test: Dataset
     manifest: Manifest
+
+    def first_classes(self, n: int) -> "Splits":
+        """The images of the first `n` classes, for a lesson that is about no more; says which."""
+        names = self.train.class_names
+        if len(names) <= n:
+            return self
+        taken = ", ".join(names[:n])
+        print(
+            said(
+                f"This lesson is about {n} classes. It takes {taken}, and leaves out {len(names) - n} more.",
+                f"Esta lección trata de {n} clases. Toma {taken} y omite {len(names) - n} más.",
+            )
+        )
+        parts = [replace(d.take(d.labels < n), class_names=names[:n]) for d in (self.train, self.val, self.test)]
+        return Splits(*parts, self.manifest)
 
 
 @dataclass
