@@ -458,10 +458,10 @@ claim("self_training_from_a_bad_start", gain("none_self", "none", "night"))
 
 # %% [markdown] lang="en"
 # *Test accuracy, mean over the draws; then the difference that self-training makes after AdaBN, both targets together.*
-# After AdaBN self-training adds some points, and the interval says how sure of them we are: with another seed it was
-# next to none. From the start that is hardly better than guessing it adds nothing: nine in ten pseudo-labels are wrong,
-# and the new head learns the mistakes. Self-training is only as good as its start. So it comes after an alignment, not
-# in its place, and with a measurement beside it.
+# After AdaBN self-training comes out some points higher. Look at the interval before you count on them: it begins near
+# zero. From the start that is hardly better than guessing it adds nothing: nine in ten of its answers are wrong, and
+# the new head learns the mistakes. Self-training is only as good as its start. So it comes after an alignment, not in
+# its place, and with a measurement beside it.
 #
 # ## 3. Styles: synthetic data
 #
@@ -473,10 +473,10 @@ claim("self_training_from_a_bad_start", gain("none_self", "none", "night"))
 
 # %% [markdown] lang="es"
 # *Exactitud en la prueba, media de los sorteos; después, la diferencia que hace el autoentrenamiento tras AdaBN, con
-# los dos destinos juntos.* Tras AdaBN, el autoentrenamiento añade algunos puntos, y el intervalo dice hasta qué punto
-# estamos seguros de ellos: con otra semilla apenas hubo ninguno. Desde el comienzo que apenas supera al azar no añade
-# nada: nueve de cada diez pseudoetiquetas están mal, y la cabeza nueva aprende los errores. El autoentrenamiento vale
-# lo que valga su comienzo. Por eso viene después de alinear, no en su lugar, y con una medida al lado.
+# los dos destinos juntos.* Tras AdaBN, el autoentrenamiento sale unos puntos por encima. Antes de contar con ellos,
+# mire el intervalo: empieza cerca de cero. Desde el comienzo que apenas supera al azar no añade nada: nueve de cada
+# diez de sus respuestas están mal, y la cabeza nueva aprende los errores. El autoentrenamiento vale lo que valga su
+# comienzo. Por eso viene después de alinear, no en su lugar, y con una medida al lado.
 #
 # ## 3. Estilos: datos sintéticos
 #
@@ -553,22 +553,22 @@ show("none", "styles", "adabn", "adabn_styles")
 claim("styles_help_without_any_target", np.mean([gain("styles", "none", t) for t in TARGETS]))
 
 # %% [markdown] lang="en"
-# The first two lines compare heads that have never seen the target. The copies close a part of the gap on both targets;
-# how much depends on how good our idea of the target was. Nothing had to be collected for it, not even unlabelled
-# pictures.
+# The first two lines compare heads that have never seen the target. On sketches the copies close a part of the gap. By
+# night they gain less, and the figure of section 6 shows how unsure that is: perhaps our idea of the nights was less
+# good. Nothing had to be collected for it, not even unlabelled pictures.
 #
-# AdaBN is ahead of the copies, since it has seen the target. The two go well together: one teaches the head, the other
-# mends the features.
+# AdaBN is far ahead of the copies, as it has seen the target. The two can be combined: one teaches the head, the other
+# mends the features. Together they come out some points above AdaBN alone, on both targets.
 #
 # ## 4. A few labels of the target
 
 # %% [markdown] lang="es"
-# Las dos primeras líneas comparan cabezas que nunca han visto el destino. Las copias cierran una parte de la distancia
-# en ambos destinos; cuánto, depende de si nuestra idea del destino era buena. Para ello no hubo que recoger nada, ni
-# siquiera imágenes sin etiquetar.
+# Las dos primeras líneas comparan cabezas que nunca han visto el destino. En los bocetos, las copias cierran una parte
+# de la distancia. De noche ganan menos, y la figura de la sección 6 muestra lo inseguro que es eso: nuestra idea de las
+# noches quizá era peor. Para ello no hubo que recoger nada, ni siquiera imágenes sin etiquetar.
 #
-# AdaBN va por delante de las copias, porque ha visto el destino. Las dos cosas se llevan bien: una enseña a la cabeza,
-# la otra arregla las características.
+# AdaBN va muy por delante de las copias, porque ha visto el destino. Las dos cosas se pueden combinar: una enseña a la
+# cabeza, la otra arregla las características. Juntas salen unos puntos por encima de AdaBN sola, en ambos destinos.
 #
 # ## 4. Unas pocas etiquetas del destino
 
@@ -624,12 +624,13 @@ legend = axes[1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_an
 # Read three things off the figure.
 #
 # - **By class, not at random.** With one label a breed on average, drawn without looking at the classes, some breeds
-#   get none. Labels drawn by class are ahead while there are few, and cost the same.
+#   get none. As many labels drawn by class are ahead while there are few. (They cost somewhat more: somebody has to
+#   find a picture of each breed first.)
 # - **Mixed domains.** With few labels, training on source and labelled target *together* is ahead of those labels
 #   alone: the old pictures still show what a breed looks like. The more labels there are, the less the source adds.
 # - **The price tag.** AdaBN, without a label, is where the curve "target labels alone" is only after several labels of
-#   each breed: the printed lines say how many. For sixteen breeds that is several dozen pictures that somebody must
-#   name. And the gains add up: the uppermost curve uses AdaBN, source and labels.
+#   each breed: the printed lines say how many. Times sixteen breeds, that is how many pictures somebody must name. And
+#   the gains add up: the uppermost curve uses AdaBN, source and labels.
 #
 # ## 5. Thaw step by step?
 #
@@ -652,13 +653,14 @@ legend = axes[1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_an
 # La figura dice tres cosas.
 #
 # - **Por clase, no al azar.** Con una etiqueta por raza en promedio, sorteada sin mirar las clases, algunas razas se
-#   quedan sin ninguna. Mientras son pocas, las etiquetas sorteadas por clase van por delante, y cuestan lo mismo.
+#   quedan sin ninguna. Mientras son pocas, otras tantas sorteadas por clase van por delante. (Cuestan algo más: antes
+#   alguien tiene que encontrar una imagen de cada raza).
 # - **Dominios mezclados.** Con pocas etiquetas, entrenar con el origen y el destino etiquetado *juntos* va por delante
 #   de esas etiquetas solas: las imágenes antiguas siguen mostrando cómo es una raza. Cuantas más etiquetas hay, menos
 #   añade el origen.
 # - **El precio.** AdaBN, sin una sola etiqueta, está donde la curva «solo etiquetas del destino» llega únicamente tras
-#   varias etiquetas por raza: las líneas impresas dicen cuántas. Para dieciséis razas son varias decenas de imágenes
-#   que alguien debe nombrar. Y las ganancias se suman: la curva más alta usa AdaBN, origen y etiquetas.
+#   varias etiquetas por raza: las líneas impresas dicen cuántas. Por dieciséis razas, tantas son las imágenes que
+#   alguien debe nombrar. Y las ganancias se suman: la curva más alta usa AdaBN, origen y etiquetas.
 #
 # ## 5. ¿Descongelar paso a paso?
 #
@@ -853,9 +855,10 @@ for a, b in (("at_once", "gradual"), (("adabn_mixed", LABELS), "at_once")):
 # *Test accuracy by night, mean over the draws; then two differences: gradual less at once, and at once less the frozen
 # backbone of the second line.*
 #
-# Tuned in either way, the network is well ahead of AdaBN without labels. Whether it was thawed step by step or at once
-# made no difference that this test can see, as in lesson 03a. And a frozen backbone with AdaBN, whose head learns from
-# source **and** labels, comes close for a fraction of the cost. (It has seen the source's pictures as well, which the
+# Tuned in either way, the network is some ten points ahead of AdaBN without labels. Whether it was thawed step by step
+# or at once made no difference that this test can see, as in lesson 03a. (The interval is wide: a difference of a few
+# points would go unseen.) And a frozen backbone with AdaBN, whose head learns from source **and** labels, cannot be
+# told from them by this test either, for a fraction of the cost. (It has seen the source's pictures as well, which the
 # tuned networks have not: BatchNorm would need other statistics for each half of a batch.)
 #
 # ## 6. What each needs, and what it gave
@@ -864,11 +867,12 @@ for a, b in (("at_once", "gradual"), (("adabn_mixed", LABELS), "at_once")):
 # *Exactitud en la prueba de noche, media de los sorteos; después, dos diferencias: gradual menos de una vez, y de una
 # vez menos la red base congelada de la segunda línea.*
 #
-# Ajustada de una u otra manera, la red va muy por delante de AdaBN sin etiquetas. Que se descongelara paso a paso o de
-# una vez no supuso ninguna diferencia que esta prueba pueda ver, como en la lección 03a. Y una red base congelada con
-# AdaBN, cuya cabeza aprende del origen **y** de las etiquetas, queda cerca por una fracción del coste. (También ha
-# visto las imágenes del origen, y las redes ajustadas no: BatchNorm necesitaría otras estadísticas para cada mitad del
-# lote).
+# Ajustada de una u otra manera, la red va unos diez puntos por delante de AdaBN sin etiquetas. Que se descongelara paso
+# a paso o de una vez no supuso ninguna diferencia que esta prueba pueda ver, como en la lección 03a. (El intervalo es
+# ancho: una diferencia de unos pocos puntos pasaría inadvertida). Y una red base congelada con AdaBN, cuya cabeza
+# aprende del origen **y** de las etiquetas, tampoco se distingue de ellas con esta prueba, por una fracción del coste.
+# (También ha visto las imágenes del origen, y las redes ajustadas no: BatchNorm necesitaría otras estadísticas para
+# cada mitad del lote).
 #
 # ## 6. Qué necesita cada uno y qué ha dado
 
@@ -895,8 +899,8 @@ plots.tidy(ax)
 #
 # | way | target pictures | target labels | source pictures at hand | what is trained |
 # | --- | --- | --- | --- | --- |
-# | AdaBN | some dozens | no | no | nothing, one pass |
-# | self-training | some hundreds | no | yes | the head, five times |
+# | AdaBN | without labels, a few will do (08a) | no | no | nothing, one pass |
+# | self-training | without labels, hundreds here | no | yes | the head, five times |
 # | restyled copies | none, but an idea of them | no | yes | the head, on twice the pictures |
 # | labels alone | those with labels | yes | no | the head |
 # | mixed domains | those with labels | yes | yes | the head |
@@ -930,8 +934,8 @@ plots.tidy(ax)
 #
 # | manera | imágenes del destino | etiquetas del destino | imágenes de origen a mano | qué se entrena |
 # | --- | --- | --- | --- | --- |
-# | AdaBN | unas decenas | no | no | nada, una pasada |
-# | autoentrenamiento | unos cientos | no | sí | la cabeza, cinco veces |
+# | AdaBN | sin etiquetar, bastan unas pocas (08a) | no | no | nada, una pasada |
+# | autoentrenamiento | sin etiquetar, aquí cientos | no | sí | la cabeza, cinco veces |
 # | copias con otro estilo | ninguna, pero sí una idea de ellas | no | sí | la cabeza, con el doble de imágenes |
 # | solo etiquetas | las etiquetadas | sí | no | la cabeza |
 # | dominios mezclados | las etiquetadas | sí | sí | la cabeza |
@@ -1019,10 +1023,10 @@ claim("label_shift_harms", accuracy("none", "photo") - max(accuracy(name, "photo
 # style of the source, without any adaptation.*
 #
 # Look at the solid line first. There was nothing to adapt, and no adaptation is right on nearly all. Aligned to half
-# and half, nothing is lost. The more dogs, the more is lost; with dogs alone more than one animal in five is called
-# wrongly. AdaBN does what z-scores do, in every layer, and pays as well. On sketches and by night alignment gains by
-# the style and loses by the shares. So **alignment is no free insurance**: it trusts that both sides have the same
-# class shares.
+# and half, next to nothing is lost. The more dogs, the more is lost; with dogs alone more than one animal in five is
+# called wrongly. AdaBN does what z-scores do, in every layer, and pays as well. On sketches and by night alignment
+# gains by the style and loses by the shares. So **alignment is no free insurance**: it trusts that both sides have the
+# same class shares.
 #
 # **A mend.** If we knew the target's shares, we could give the source the same ones: standardise it by statistics in
 # which dogs count for 90 % and cats for 10 %. Then both means lie near the dogs, and the same thing is subtracted on
@@ -1044,7 +1048,7 @@ claim("label_shift_harms", accuracy("none", "photo") - max(accuracy(name, "photo
 # animales con el estilo del origen, sin adaptar nada.*
 #
 # Mire primero la línea continua. No había nada que adaptar, y sin adaptar se acierta casi todo. Alineando con mitad y
-# mitad no se pierde nada. Cuantos más perros, más se pierde; solo con perros se llama mal a más de uno de cada cinco
+# mitad no se pierde casi nada. Cuantos más perros, más se pierde; solo con perros se yerra en más de uno de cada cinco
 # animales. AdaBN hace lo mismo que las puntuaciones z, en cada capa, y también lo paga. En bocetos y de noche, alinear
 # gana por el estilo y pierde por las proporciones. Así que **alinear no es un seguro gratuito**: confía en que ambos
 # lados tienen las mismas proporciones de clase.
@@ -1168,8 +1172,9 @@ claim("mended_within_two_points", accuracy("none", "photo") - accuracy("z_mended
 # Where the alignment itself is good the mend works: the first lines are back within two points of no adaptation, and on
 # sketches the loss is regained as well. By night it depends on the alignment. AdaBN's is good enough. Z-scores leave
 # cats and dogs there unlike those of the source: the formula does not hold, the estimates scatter from draw to draw,
-# and the "mend" costs more than the harm did. So look at the estimates before you use them, and where a person can name
-# fifty pictures, count these instead.
+# and the "mend" costs more than the harm did. In use one does not know the truth, but one does see that three estimates
+# contradict each other. So take several samples and look at the estimates before you use them; and where a person can
+# name fifty pictures, count these instead.
 #
 # ## 8. When it does not help: a gap too wide
 #
@@ -1178,8 +1183,9 @@ claim("mended_within_two_points", accuracy("none", "photo") - accuracy("z_mended
 # all. Nothing is lost: whoever knows the order could put each picture back. But no rule learnt from whole animals says
 # how to read them.
 #
-# We measure three things: lesson 08a's [proxy A-distance](../../docs/glossary.md#proxy-a-distance), without and with
-# AdaBN; the accuracy on the target; and what a head reaches that knows labels of the target.
+# We measure three things: lesson 08a's [proxy A-distance](../../docs/glossary.md#proxy-a-distance), by a linear domain
+# classifier, without and with AdaBN; the accuracy on the target; and what a head reaches that knows labels of the
+# target.
 
 # %% [markdown] lang="es"
 # *Exactitud con tantos gatos como perros: adaptado a un 50 % de perros, a un 90 %, y a un 90 % con la corrección;
@@ -1192,8 +1198,9 @@ claim("mended_within_two_points", accuracy("none", "photo") - accuracy("z_mended
 # Donde la propia alineación es buena, la corrección funciona: las primeras líneas vuelven a estar a dos puntos o menos
 # de no adaptar, y en los bocetos también se recupera lo perdido. De noche depende de la alineación. La de AdaBN basta.
 # Las puntuaciones z dejan allí gatos y perros distintos de los del origen: la fórmula no se cumple, las estimaciones
-# varían de un sorteo a otro y la «corrección» cuesta más que el daño. Mire, pues, las estimaciones antes de usarlas, y
-# si alguien puede nombrar cincuenta imágenes, cuéntelas a ellas.
+# varían de un sorteo a otro y la «corrección» cuesta más que el daño. En el uso no se conoce la verdad, pero sí se ve
+# que tres estimaciones se contradicen. Tome, pues, varias muestras y mire las estimaciones antes de usarlas; y si
+# alguien puede nombrar cincuenta imágenes, cuéntelas a ellas.
 #
 # ## 8. Cuándo no ayuda: una distancia demasiado grande
 #
@@ -1202,8 +1209,9 @@ claim("mended_within_two_points", accuracy("none", "photo") - accuracy("z_mended
 # para todas. No se pierde nada: quien conozca el orden podría recomponer cada imagen. Pero ninguna regla aprendida de
 # animales enteros dice cómo leerlas.
 #
-# Medimos tres cosas: la [distancia A aproximada](../../docs/glosario.md#distancia-a-aproximada) de la lección 08a, sin
-# AdaBN y con ella; la exactitud en el destino; y a cuánto llega una cabeza que conoce etiquetas del destino.
+# Medimos tres cosas: la [distancia A aproximada](../../docs/glosario.md#distancia-a-aproximada) de la lección 08a, con
+# un clasificador de dominio lineal, sin AdaBN y con ella; la exactitud en el destino; y a cuánto llega una cabeza que
+# conoce etiquetas del destino.
 
 
 # %%
@@ -1283,12 +1291,17 @@ claim("joint_error_tells", wide["joint"] - means["sketch"]["joint"])
 #
 # where $\varepsilon_S$ and $\varepsilon_T$ are the errors on source and target, $d$ is a distance between the two
 # domains (the A-distance stands for it), and $\lambda$ is the **[joint error](../../docs/glossary.md#joint-error)**:
-# the errors on both domains, added, of the head that does best on both together. Alignment makes $d$ small. It does
-# nothing for $\lambda$. If no one head serves both domains, there is nothing to align *to*.
+# the errors on both domains, added, of the head that does best on both together. Alignment makes $d$ small. It need not
+# make $\lambda$ small. If no one head serves both domains well, a small distance promises nothing.
 #
 # The last number of each line estimates $\lambda$: one head learns with labels of both domains, and its two test errors
 # are added. It needs target labels, so in practice one does not have it. But one has an idea of it: would *the same
 # rule* be right in both worlds?
+#
+# Mind what the number does not say. With tiles in disorder most of it is the target's own difficulty: a head that
+# learnt from target labels alone errs nearly as often there (100 less the number before). So the two rules need not
+# contradict each other. A large $\lambda$ only says that no head tried here is good on both, and then the bound
+# promises nothing. Which head serves the target, whole animals cannot tell; labels of the target can.
 
 # %% [markdown] lang="es"
 # *Media de los sorteos: distancia A y exactitud, sin AdaBN → con AdaBN; exactitud de una cabeza con etiquetas del
@@ -1304,12 +1317,19 @@ claim("joint_error_tells", wide["joint"] - means["sketch"]["joint"])
 #
 # donde $\varepsilon_S$ y $\varepsilon_T$ son los errores en origen y destino; $d$, una distancia entre los dos dominios
 # (la distancia A hace sus veces), y $\lambda$, el **[error conjunto](../../docs/glosario.md#error-conjunto)**: la suma
-# de los errores en ambos dominios de la cabeza que mejor sirve para los dos a la vez. Alinear hace pequeña $d$. Por
-# $\lambda$ no hace nada. Si ninguna cabeza sirve para ambos dominios, no hay *con qué* alinear.
+# de los errores en ambos dominios de la cabeza que mejor sirve para los dos a la vez. Alinear hace pequeña $d$. A
+# $\lambda$ no tiene por qué hacerla pequeña. Si ninguna cabeza sirve bien para ambos dominios, una distancia pequeña no
+# promete nada.
 #
 # El último número de cada línea estima $\lambda$: una sola cabeza aprende con etiquetas de ambos dominios, y se suman
 # sus dos errores en la prueba. Necesita etiquetas del destino, así que en la práctica no se tiene. Pero sí se puede
 # tener una idea: ¿sería correcta *la misma regla* en los dos mundos?
+#
+# Atención a lo que ese número no dice. Con los trozos en desorden, la mayor parte es la dificultad del propio destino:
+# una cabeza que aprendió solo de etiquetas del destino yerra allí casi lo mismo (100 menos el número anterior). Así que
+# las dos reglas no tienen por qué contradecirse. Un $\lambda$ grande solo dice que ninguna cabeza probada aquí es buena
+# en ambos, y entonces la cota no promete nada. Qué cabeza sirve para el destino no lo pueden decir los animales
+# enteros; las etiquetas del destino, sí.
 
 
 # %%
@@ -1344,10 +1364,11 @@ if REAL_PHOTOS:
 # | `efficientnet_lite0`, 224 px | real → drawn | 2.00 → 0.61 | 57.1 → 73.4 | 99.6 | 16.3 |
 #
 # With the small network, from drawn to real, it is the trap again: the domains come close, and the accuracy does not
-# rise. What tells drawn cats from drawn dogs in *its* features is not what tells real ones apart. With the larger
-# network the joint error is half as large, and alignment helps in both directions. So a gap is not too wide in itself,
-# but for a network. The way back shows that the sum above is a bound and no forecast: with the small network the
-# accuracy rises there, although the joint error is as large. A large joint error says that alignment *may* fail.
+# rise. What tells drawn cats from drawn dogs in *its* features tells real ones apart no better than before. With the
+# larger network the joint error is half as large, and alignment helps in both directions. So a gap is not too wide in
+# itself, but for a network. (Here, too, most of the joint error is what real photos cost each network by themselves.)
+# The way back shows that the sum above is a bound and no forecast: with the small network the accuracy rises there,
+# although the joint error is as large. A large joint error says that alignment *may* fail.
 #
 # ## 9. On one page
 #
@@ -1367,10 +1388,11 @@ if REAL_PHOTOS:
 # | `efficientnet_lite0`, 224 px | foto real → dibujo | 2.00 → 0.61 | 57.1 → 73.4 | 99.6 | 16.3 |
 #
 # Con la red pequeña, del dibujo a la foto, es otra vez la trampa: los dominios se acercan y la exactitud no sube. Lo
-# que en *sus* características distingue a los gatos dibujados de los perros dibujados no es lo que distingue a los de
-# verdad. Con la red mayor, el error conjunto es la mitad, y alinear ayuda en ambos sentidos. Así que una distancia no
-# es demasiado grande en sí misma, sino para una red. El camino de vuelta muestra que la suma de arriba es una cota y no
-# un pronóstico: con la red pequeña la exactitud sube ahí, aunque el error conjunto sea igual de grande. Un error
+# que en *sus* características distingue a los gatos dibujados de los perros dibujados no distingue a los de verdad
+# mejor que antes. Con la red mayor, el error conjunto es la mitad, y alinear ayuda en ambos sentidos. Así que una
+# distancia no es demasiado grande en sí misma, sino para una red. (También aquí la mayor parte del error conjunto es lo
+# que las fotos reales cuestan por sí solas a cada red). El camino de vuelta muestra que la suma de arriba es una cota y
+# no un pronóstico: con la red pequeña la exactitud sube ahí, aunque el error conjunto sea igual de grande. Un error
 # conjunto grande dice que alinear *puede* fallar.
 #
 # ## 9. En una página
@@ -1473,12 +1495,12 @@ claim("script_agrees", 100 * abs(float(said.stdout.split()[-1]) - estimated["z",
 # %% [markdown] lang="en"
 # ## What you can do now
 #
-# - Let a model name its own pictures, the surest of each class first. It added little to a good start and nothing to a
-#   bad one.
+# - Let a model name its own pictures, the surest of each class first. It added little, if anything, to a good start and
+#   nothing to a bad one.
 # - Make other styles out of labelled pictures. Without a picture of the target that closed a part of the gap.
 # - Label a few target pictures by class, and train on both domains together. AdaBN was worth several labels of each
 #   breed, and the gains added up.
-# - Unfreeze step by step, and know that with few labels it made little difference.
+# - Unfreeze step by step, and know that with few labels it made no difference that the test could see.
 # - Before you align, ask two questions. **Are the class shares the same on both sides?** If not, alignment harms, even
 #   where there was nothing to align; estimate the shares, and give the source the same ones. **Would one rule be right
 #   on both sides?** If not, a smaller distance means nothing.
@@ -1496,12 +1518,12 @@ claim("script_agrees", 100 * abs(float(said.stdout.split()[-1]) - estimated["z",
 # ## Lo que ya sabe hacer
 #
 # - Dejar que un modelo nombre sus propias imágenes, primero las más seguras de cada clase. A un buen comienzo le añadió
-#   poco, y a uno malo, nada.
+#   poco, si es que algo, y a uno malo, nada.
 # - Fabricar otros estilos a partir de imágenes etiquetadas. Sin una sola imagen del destino, eso cerró una parte de la
 #   distancia.
 # - Etiquetar unas pocas imágenes del destino por clase, y entrenar con los dos dominios juntos. AdaBN valió varias
 #   etiquetas por raza, y las ganancias se sumaron.
-# - Descongelar paso a paso, y saber que con pocas etiquetas apenas supuso diferencia.
+# - Descongelar paso a paso, y saber que con pocas etiquetas no supuso ninguna diferencia que la prueba pudiera ver.
 # - Antes de alinear, hacerse dos preguntas. **¿Son iguales las proporciones de clase en ambos lados?** Si no lo son,
 #   alinear perjudica, incluso donde no había nada que alinear; estime las proporciones y dé las mismas al origen.
 #   **¿Sería correcta una misma regla en ambos lados?** Si no lo es, una distancia menor no significa nada.
