@@ -1,10 +1,12 @@
 """Photos, archives, a cache of one's own, and an HTTP server that misbehaves as it is told."""
 
 import contextlib
+import ctypes
 import io
 import os
 import re
 import struct
+import sys
 import threading
 import time
 import zipfile
@@ -26,6 +28,24 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("TLHELPERS_CACHE", str(folder))
     monkeypatch.delenv("TLHELPERS_DATA", raising=False)
     return folder
+
+
+@pytest.fixture
+def ordinary():
+    """A `preexec_fn` for `subprocess`: a process to which closed folders are closed, even where root runs the tests."""
+    if os.name == "nt":
+        pytest.skip("modes of folders are POSIX")
+
+    def drop() -> None:
+        libc = ctypes.CDLL(None)
+        for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+            libc.prctl(24, capability)  # PR_CAPBSET_DROP
+
+    if os.getuid():
+        return None
+    if not sys.platform.startswith("linux"):
+        pytest.skip("root may do everything")
+    return drop
 
 
 @pytest.fixture

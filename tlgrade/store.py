@@ -74,8 +74,3 @@ class ResultStore:
             os.fsync(folder)
         finally:
             os.close(folder)
-
-    def sweep(self) -> None:
-        """Removes what a killed grader left half-written. Only for a grader that nobody else grades beside."""
-        for leftover in self._folder.glob("*/.*.part-*"):
-            leftover.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 
 from tlhelpers import __version__
-from tlhelpers.errors import TlhelpersError
+from tlhelpers.errors import TlhelpersError, said
 
 DESCRIPTION = "What learners need beside the notebooks of the course on transfer learning in computer vision."
 COMMANDS = {  # name: (module with add_arguments(parser) and run(args), what it does)
@@ -60,11 +60,16 @@ def run_command(
 def report_errors(program: str, run, *, debug: bool) -> int:
     """Calls `run` and returns its exit code; an error meant for people is printed as its message, with code 1.
 
+    So is an error of the system about a file. Characters that the terminal does not know are printed as `?`.
+
     Args:
         program: The name that begins the message.
         run: Takes nothing, returns an exit code.
         debug: Raise such errors instead, so that their trace is seen.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # Windows sends what is redirected as cp1252
     try:
         return run()
     except KeyboardInterrupt:
@@ -78,6 +83,11 @@ def report_errors(program: str, run, *, debug: bool) -> int:
             raise
         print(f"{program}: {error}", file=sys.stderr)
         return FAILED
+    except OSError as error:
+        if debug or error.filename is None:
+            raise
+        print(f"{program}: {error.filename}: {error.strerror}. {_file_mend(error)}", file=sys.stderr)
+        return FAILED
     except ModuleNotFoundError as error:
         missing = (error.name or "").split(".")[0]
         mend = f'pip install "{EXTRAS[missing]}"' if missing in EXTRAS else None
@@ -87,6 +97,15 @@ def report_errors(program: str, run, *, debug: bool) -> int:
             raise
         print(f"{program}: this needs {error.name}, which is not installed. Install it with: {mend}", file=sys.stderr)
         return FAILED
+
+
+def _file_mend(error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return said(
+            "Take a folder to which this account has access, or change its rights.",
+            "Tome una carpeta a la que esta cuenta tenga acceso o cambie sus permisos.",
+        )
+    return said("Correct the path.", "Corrija la ruta.")
 
 
 def _make_parser(

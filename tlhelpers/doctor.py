@@ -10,9 +10,9 @@ from pathlib import Path
 
 from tlhelpers import __version__
 from tlhelpers import doctor_probes as probes
-from tlhelpers.errors import said
+from tlhelpers.errors import TlhelpersError, said
 from tlhelpers.numbers import percent
-from tlhelpers.paths import CACHE_VARIABLE, DATA_VARIABLE
+from tlhelpers.paths import DATA_VARIABLE, cache_path, named_folder
 
 FRAMEWORKS = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}
 PYTHONS = ((3, 10), (3, 14))
@@ -48,9 +48,9 @@ def examine(timeout: float = 120) -> dict:
     with ThreadPoolExecutor(len(FRAMEWORKS)) as pool:
         answers = pool.map(lambda name: probes.ask_framework(name, timeout), FRAMEWORKS)
         frameworks = dict(zip(FRAMEWORKS, answers, strict=True))
-    data = os.environ.get(DATA_VARIABLE, "").strip()
+    data = named_folder(DATA_VARIABLE)
     cache = _cache_path()
-    places = [*([Path(data).expanduser()] if data else []), cache / "downloads"]
+    places = [*([data] if data else []), cache / "downloads"]
     report = {
         "tlhelpers": __version__,
         "python": {"version": platform.python_version(), "executable": sys.executable},
@@ -59,7 +59,7 @@ def examine(timeout: float = 120) -> dict:
         "compiled": compiled,
         "nvidia_gpus": probes.list_nvidia_gpus(),
         "kernel": probes.find_kernel(),
-        "data_folder": probes.look_at_folder(Path(data), size=False) if data else None,
+        "data_folder": probes.look_at_folder(data, size=False) if data else None,
         "cache_folder": probes.look_at_folder(cache, size=True),
         "embedded_weights": [file.name for file in sorted(WEIGHTS.glob("*.safetensors"))],
         "data": probes.find_data(places),
@@ -182,15 +182,13 @@ def _folder_problems(report: dict):
 
 
 def _cache_path() -> Path:
-    """Where the cache is or would be; made without asking `tlhelpers.paths`, which would create it."""
-    named = os.environ.get(CACHE_VARIABLE, "").strip()
-    if named:
-        return Path(named).expanduser()
+    """Where the cache is or would be."""
     try:
-        import platformdirs
-    except ImportError:  # reported as a missing package
+        return cache_path()
+    except ImportError:  # platformdirs is reported as a missing package
         return Path.home() / ".cache" / "tlhelpers"
-    return Path(platformdirs.user_cache_dir("tlhelpers", appauthor=False))
+    except TlhelpersError:  # an account without a home: reported as a folder that cannot be written
+        return Path("/nonexistent").absolute()
 
 
 def _pip(extra: str, option: str = "") -> str:

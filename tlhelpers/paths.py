@@ -2,17 +2,23 @@
 
 import contextlib
 import errno
+import functools
 import os
+import platform
+import re
 import secrets
+import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from tlhelpers.errors import DataNotFoundError, TlhelpersError
+from tlhelpers.errors import DataNotFoundError, TlhelpersError, said
 
 DATA_VARIABLE = "TLHELPERS_DATA"
 CACHE_VARIABLE = "TLHELPERS_CACHE"
 # EFBIG is what a limit on the size of files gives (`ulimit -f`, and FAT disks at 4 GiB).
 _NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def data_folder() -> Path | None:
@@ -21,13 +27,15 @@ def data_folder() -> Path | None:
     Raises:
         DataNotFoundError: the variable names something that is not a folder.
     """
-    value = os.environ.get(DATA_VARIABLE, "").strip()
-    if not value:
-        return None
-    folder = Path(value).expanduser().absolute()
-    if not folder.is_dir():
+    folder = named_folder(DATA_VARIABLE)
+    if folder is not None and not os.path.isdir(folder):
         raise DataNotFoundError(
-            f"{DATA_VARIABLE} should name a folder, and there is none at {folder}. Correct the variable, or unset it."
+            said(
+                f"{DATA_VARIABLE} should name a folder, and there is none at {folder}. Correct the variable, or unset "
+                "it.",
+                f"{DATA_VARIABLE} debería nombrar una carpeta, y en {folder} no hay ninguna. Corrija la variable o "
+                "quítela.",
+            )
         )
     return folder
 
@@ -35,67 +43,108 @@ def data_folder() -> Path | None:
 def cache_folder() -> Path:
     """The folder for what is downloaded, decoded and computed; created when it is not there.
 
-    TLHELPERS_CACHE names it; by default it is the platform's cache folder for this package.
-
     Raises:
         TlhelpersError: it cannot be created or written to.
     """
-    value = os.environ.get(CACHE_VARIABLE, "").strip()
-    if value:
-        folder = Path(value).expanduser().absolute()
-    else:
-        import platformdirs
-
-        folder = Path(platformdirs.user_cache_dir("tlhelpers", appauthor=False))
+    folder = cache_path()
+    why = ""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
+        why = f" ({error.strerror})"
+    if why or not os.access(folder, os.W_OK):
         raise TlhelpersError(
-            f"The cache folder {folder} cannot be created ({error.strerror}). "
-            f"Set {CACHE_VARIABLE} to a folder that you may write to."
-        ) from error
-    if not os.access(folder, os.W_OK):
-        raise TlhelpersError(
-            f"The cache folder {folder} cannot be written to. Set {CACHE_VARIABLE} to a folder that you may write to."
+            said(
+                f"The cache folder {folder} cannot be written to{why}. Set {CACHE_VARIABLE} to a folder that you may "
+                "write to.",
+                f"No se puede escribir en la carpeta de la caché, {folder}{why}. Ponga en {CACHE_VARIABLE} una carpeta "
+                "en la que pueda escribir.",
+            )
         )
     return folder
+
+
+def cache_path() -> Path:
+    """Where the cache is or will be: TLHELPERS_CACHE names it; by default it is the platform's folder for caches.
+
+    Raises:
+        TlhelpersError: the account has no home, and so no such folder.
+    """
+    import platformdirs
+
+    named = named_folder(CACHE_VARIABLE)
+    if named is not None:
+        return named
+    with contextlib.suppress(RuntimeError):  # which newer versions raise where there is no home
+        folder = Path(platformdirs.user_cache_dir("tlhelpers", appauthor=False))
+        if folder.is_absolute():
+            return folder
+    raise TlhelpersError(
+        said(
+            f"This account has no home folder for a cache. Set {CACHE_VARIABLE} to a folder that you may write to.",
+            f"Esta cuenta no tiene carpeta personal para la caché. Ponga en {CACHE_VARIABLE} una carpeta en la que "
+            "pueda escribir.",
+        )
+    )
+
+
+def named_folder(variable: str) -> Path | None:
+    """The folder that an environment variable names; None where it is not set. A relative one begins where one stands.
+
+    In a notebook that is its folder; if there is none, the folder in which Jupyter was started, as a shell tells it.
+    """
+    value = os.environ.get(variable, "").strip()
+    if not value:
+        return None
+    folder = Path(os.path.expanduser(value))
+    if "ipykernel" in sys.modules and not os.path.isdir(folder):
+        folder = Path(os.environ.get("PWD", "")) / folder
+    return folder.absolute()
 
 
 @contextlib.contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
     """Gives a path beside `target` to write to; what was written takes the target's place, whole or not at all.
 
-    The temporary file is brought to the disk and renamed when the block ends well, and removed when it does not.
+    The temporary file is brought to the disk and renamed when the block ends well, and removed when it does not. What
+    killed processes left in the folder is removed the first time that this process writes there.
 
     Raises:
-        TlhelpersError: no room is left on the disk.
+        TlhelpersError: no room is left on the disk, or the folder may not be written to.
     """
     target = Path(target)
     # The target's suffix stays last: several writers choose the format by it.
-    temporary = target.with_name(f"{temporary_prefix(target)}{os.getpid()}-{secrets.token_hex(4)}{target.suffix}")
+    name = f".{target.stem[:80]}.part-{_host()}-{os.getpid()}-{secrets.token_hex(4)}{target.suffix}"
+    temporary = target.with_name(name)
     try:
         with explain_full_disk(target.parent):
             target.parent.mkdir(parents=True, exist_ok=True)
+            _remove_leftovers(target.parent.absolute())
             yield temporary
             with open(temporary, "rb+") as file:
                 os.fsync(file.fileno())
             os.replace(temporary, target)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
-def temporary_prefix(target: Path) -> str:
-    """How the names of the temporary files of `target` begin."""
-    return f".{target.stem[:80]}.part-"
+@functools.cache
+def _remove_leftovers(folder: Path) -> None:
+    """Removes the temporary files of processes of this machine that are gone; others may write on a shared disk."""
+    with contextlib.suppress(OSError, ImportError):
+        for entry in os.scandir(folder):
+            found = re.fullmatch(rf"\..*\.part-{_host()}-(\d+)-[0-9a-f]{{8}}(\..*)?", entry.name)
+            if found:
+                import psutil  # comes with Jupyter
+
+                if not psutil.pid_exists(int(found[1])):
+                    os.unlink(entry.path)
 
 
-def remove_leftovers(target: Path) -> None:
-    """Removes what killed processes left of `target`. Only for a caller that holds the lock on `target`."""
-    prefix = temporary_prefix(target)
-    if target.parent.is_dir():
-        for entry in os.scandir(target.parent):
-            if entry.name.startswith(prefix) and entry.name.endswith(target.suffix):
-                Path(entry.path).unlink(missing_ok=True)
+@functools.cache
+def _host() -> str:
+    return f"{zlib.crc32(platform.node().encode()):08x}"
 
 
 def is_no_room(error: OSError) -> bool:
@@ -105,7 +154,7 @@ def is_no_room(error: OSError) -> bool:
 
 @contextlib.contextmanager
 def explain_full_disk(folder: Path) -> Iterator[None]:
-    """Turns the system's error for a full disk, a quota or a limit on file size into one that says what to do.
+    """Turns the system's error for a full disk, a quota, a limit on file size or a closed folder into what to do.
 
     Raises:
         TlhelpersError: in place of such an `OSError`.
@@ -113,9 +162,19 @@ def explain_full_disk(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if not is_no_room(error):
+        if is_no_room(error):
+            text = said(
+                f"No room to write in {folder} ({error.strerror}). Nothing half-written was left. "
+                f"Free some space there, or set {CACHE_VARIABLE} to a folder on a larger disk.",
+                f"No queda sitio para escribir en {folder} ({error.strerror}). No se ha dejado nada a medias. "
+                f"Libere espacio o ponga en {CACHE_VARIABLE} una carpeta de un disco mayor.",
+            )
+        elif error.errno in _CLOSED:
+            place = error.filename or folder
+            text = said(
+                f"This account has no access to {place} ({error.strerror}). Take another folder, or change its rights.",
+                f"Esta cuenta no tiene acceso a {place} ({error.strerror}). Tome otra carpeta o cambie sus permisos.",
+            )
+        else:
             raise
-        raise TlhelpersError(
-            f"No room to write in {folder} ({error.strerror}). Nothing half-written was left. "
-            f"Free some space there, or set {CACHE_VARIABLE} to a folder on a larger disk."
-        ) from error
+        raise TlhelpersError(text) from error

@@ -13,7 +13,7 @@ import numpy as np
 from tlhelpers.data.archives import Member, count_members, identify, read_members
 from tlhelpers.data.audit import Manifest, Record, examine, is_clutter, leave_out_duplicates
 from tlhelpers.errors import DatasetError
-from tlhelpers.paths import atomic_path, cache_folder, remove_leftovers
+from tlhelpers.paths import atomic_path, cache_folder
 
 PREPARATION = 1  # raised when the same archive would give other pixels or records, so that no old cache is taken
 _BATCH = 16  # images handed to a thread at once
@@ -77,8 +77,6 @@ def prepare_images(path: Path, layout: Layout, *, image_size: int, progress: boo
         with filelock.FileLock(base.with_suffix(".lock")):
             prepared = _open(pixels, manifest)  # another process may have made it meanwhile
             if prepared is None:
-                remove_leftovers(pixels)
-                remove_leftovers(manifest)
                 _build(path, layout, image_size, pixels, manifest, progress)
                 prepared = _open(pixels, manifest)
     return prepared
@@ -196,7 +194,6 @@ def gather(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
     target = source.with_name(f"{source.stem}-{_digest(rows)}.npy")
     with filelock.FileLock(target.with_suffix(".lock")):
         if not target.exists():
-            remove_leftovers(target)
             with atomic_path(target) as temporary, open(temporary, "wb") as file:
                 header = {"descr": "|u1", "fortran_order": False, "shape": (len(rows), *images.shape[1:])}
                 np.lib.format.write_array_header_1_0(file, header)
