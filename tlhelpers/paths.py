@@ -70,11 +70,11 @@ def cache_path() -> Path:
     Raises:
         TlhelpersError: the account has no home, and so no such folder.
     """
-    import platformdirs
-
     named = named_folder(CACHE_VARIABLE)
     if named is not None:
         return named
+    import platformdirs
+
     with contextlib.suppress(RuntimeError):  # which newer versions raise where there is no home
         folder = Path(platformdirs.user_cache_dir("tlhelpers", appauthor=False))
         if folder.is_absolute():

@@ -207,6 +207,33 @@ def test_a_file_with_another_checksum_than_the_library_knows_is_not_kept(online,
     assert [path for path in (tmp_path / "pack").rglob("*") if path.is_file()] == []
 
 
+def test_a_login_page_does_not_stay_as_the_weights_of_a_network_without_checksum(online, tmp_path, monkeypatch, capfd):
+    name, _ = offer(online, "keras", monkeypatch)
+    weights = dict(online.files)
+    online.files.update(dict.fromkeys(weights, b"<html>Please log in to SchoolNet</html>"))
+    with pytest.raises(DownloadError, match="'MobileNetV2'"):
+        fetch_network(name, tmp_path / "pack")
+    assert "it held no weights, but a web page" in capfd.readouterr().err
+    assert list((tmp_path / "pack").rglob("*.h5")) == []
+    online.files.update(weights)
+    fetch_network(name, tmp_path / "pack")
+    assert len(list((tmp_path / "pack").rglob("*.h5"))) == 2
+
+
+def test_a_notebook_that_starts_clears_pages_from_kerass_cache_and_nothing_else(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("TLHELPERS_DATA", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    (tmp_path / "models").mkdir()
+    kept = {"good.h5": b"\x89HDF\r\n\x1a\n and so on", "classes.json": b"{}"}
+    for file, content in {**kept, "page.h5": b"<!DOCTYPE html>", "empty.h5": b""}.items():
+        (tmp_path / "models" / file).write_bytes(content)
+    monkeypatch.setenv("TLHELPERS_LANGUAGE", "es")
+    assert use_pack_caches() == {}
+    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == sorted(kept)
+    said = capsys.readouterr().err
+    assert f"{tmp_path / 'models/page.h5'}\nSe ha borrado, pues no contenía pesos, sino una página web." in said
+
+
 def test_unknown_names_are_told(tmp_path):
     for name in ("resnet18", "torchvison/resnet18", "torchvision"):
         with pytest.raises(UnknownNameError, match="keras, timm, torchvision"):

@@ -6,13 +6,14 @@ fills `PACK/torch`, `PACK/keras` and `PACK/huggingface`. Where TLHELPERS_DATA na
 the libraries these folders, and their usual calls find the weights there without a network.
 """
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from tlhelpers.errors import DownloadError, TlhelpersError, UnknownNameError
+from tlhelpers.errors import DownloadError, TlhelpersError, UnknownNameError, said
 from tlhelpers.paths import cache_folder, data_folder
 
 # Each library's variable for its cache, the cache's place in a pack, and the module that reads the variable on import.
@@ -28,6 +29,7 @@ def use_pack_caches() -> dict[str, str]:
 
     It sets `TORCH_HOME`, `KERAS_HOME` and `HF_HOME` where the pack has their folder and they are not set. Where the
     pack may only be read, they name a folder of links to its files, since these libraries want to write beside them.
+    And it removes what is no weights from Keras's cache; see `remove_pages`.
 
     Returns:
         The variables that it set.
@@ -47,7 +49,33 @@ def use_pack_caches() -> dict[str, str]:
             )
         found[variable] = str(_writable(pack / name))
     os.environ.update(found)
+    remove_pages()
     return found
+
+
+def remove_pages() -> None:
+    """Removes from Keras's cache what is no weights, such as the login page of a Wi-Fi network, and says so.
+
+    Keras knows no checksum of some of its files (MobileNet's), takes whatever comes, and then fails at each loading.
+    """
+    home = Path(os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras"))
+    for path in (home / "models").glob("*.h5"):
+        with contextlib.suppress(OSError):  # of another user, or on a disk that may only be read
+            with open(path, "rb") as file:
+                begins = file.read(512)
+            if begins.startswith(b"\x89HDF\r\n\x1a\n"):
+                continue
+            path.unlink()
+            page = begins.lstrip().startswith(b"<")
+            came = said("a web page", "una página web") if page else repr(begins[:20])
+            mend = said(
+                "It may be the login page of a Wi-Fi network or of a proxy: open any page in a browser, log in, and "
+                "load the network again.",
+                "Puede ser la página de acceso de una red Wi-Fi o de un proxy: abra cualquier página en un navegador, "
+                "identifíquese y vuelva a cargar la red.",
+            )
+            removed = said("Removed: it held no weights, but", "Se ha borrado, pues no contenía pesos, sino")
+            print(f"{path}\n{removed} {came}. {mend}", file=sys.stderr)
 
 
 def _writable(folder: Path) -> Path:
@@ -128,7 +156,10 @@ LIBRARIES = {"torchvision": _from_torchvision, "timm": _from_timm, "keras": _fro
 
 if __name__ == "__main__":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    remove_pages()
     try:
         LIBRARIES[sys.argv[1]](sys.argv[2])
     except Exception as error:
-        sys.exit(f"{type(error).__name__}: {error}")
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        remove_pages()
+        sys.exit(1)
