@@ -1551,8 +1551,8 @@ check_load(load_what_fits)
 # | series, forecasts | Chronos, TimesFM | many public series, and made ones | `chronos-forecasting`, `timesfm` | Apache 2.0 |
 # | series, classes | MOMENT | many public series | `momentfm` | MIT |
 #
-# Licences change, and the data behind the weights has its own. Read both on the day you use them. Texts follow in
-# lesson 10b.
+# Licences as the models' own repositories and cards state them. They change, and the data behind the weights has its
+# own. Read both on the day you use them. Texts follow in lesson 10b.
 #
 # ## 8. In one page
 #
@@ -1573,8 +1573,8 @@ check_load(load_what_fits)
 # | series, pronósticos | Chronos, TimesFM | muchas series públicas y otras generadas | `chronos-forecasting`, `timesfm` | Apache 2.0 |
 # | series, clases | MOMENT | muchas series públicas | `momentfm` | MIT |
 #
-# Las licencias cambian, y los datos de los que salieron los pesos tienen la suya. Lea las dos el día que los use. Los
-# textos vienen en la lección 10b.
+# Las licencias son las que declaran los repositorios y las fichas de los propios modelos. Cambian, y los datos de los
+# que salieron los pesos tienen la suya. Lea las dos el día que los use. Los textos vienen en la lección 10b.
 #
 # ## 8. En una página
 #

@@ -1063,7 +1063,8 @@ claim("reading_gains_little", 100 * np.mean(np.subtract(scores["read"], scores["
 # of Hugging Face serves too, if the weights lie there as safetensors. Or it takes a folder. So that this notebook runs
 # without a network, we make a folder ourselves: a tokenizer with the words of our texts, and a DistilBERT so tiny that
 # it has **random weights**. Everything after it is, letter by letter, what you write for the real one. (For BETO the
-# class is `BertTextClassifier`.)
+# class is `BertTextClassifier`. Look first whether safetensors are among its files: when we looked, they were there
+# only as an open proposal.)
 
 # %% [markdown] lang="es" framework="tensorflow"
 # En TensorFlow la biblioteca es **KerasHub**; `transformers` ya no tiene clases de TensorFlow. `from_preset` recibe un
@@ -1071,7 +1072,8 @@ claim("reading_gains_little", 100 * np.mean(np.subtract(scores["read"], scores["
 # también un nombre de Hugging Face, si los pesos están allí en formato safetensors. O recibe una carpeta. Para que este
 # cuaderno funcione sin red, hacemos la carpeta nosotros: un tokenizador con las palabras de nuestros textos y un
 # DistilBERT diminuto, con **pesos al azar**. Todo lo que sigue es, letra por letra, lo que se escribe para el de
-# verdad. (Para BETO la clase es `BertTextClassifier`).
+# verdad. (Para BETO la clase es `BertTextClassifier`. Mire antes si hay safetensors entre sus archivos: cuando miramos
+# nosotros, solo estaban como propuesta abierta).
 
 # %% framework="pytorch"
 import transformers
@@ -1250,8 +1252,9 @@ print(f"BLEU {score:.3f}   {words['by_hand']} {(8 / 10 * 5 / 9 * 3 / 8 * 1 / 7) 
 # | words of 157 languages | fastText vectors | fasttext.cc | CC BY-SA 3.0 |
 # | translation, Spanish to English | OPUS-MT | Hugging Face `Helsinki-NLP/opus-mt-es-en` | Apache 2.0 |
 #
-# Read the model card before you load: licence, what the model has read, and what its authors warn of. A language model
-# has read people's prejudices along with their grammar, and passes both on. (Sounds and time series: lesson 10a.)
+# (As the models' own cards state it.) Read the card before you load: licence, what the model has read, and what its
+# authors warn of. A language model has read people's prejudices along with their grammar, and passes both on. (Sounds
+# and time series: lesson 10a.)
 #
 # ## 10. On one page
 #
@@ -1273,9 +1276,9 @@ print(f"BLEU {score:.3f}   {words['by_hand']} {(8 / 10 * 5 / 9 * 3 / 8 * 1 / 7) 
 # | palabras de 157 idiomas | vectores de fastText | fasttext.cc | CC BY-SA 3.0 |
 # | traducción del español al inglés | OPUS-MT | Hugging Face `Helsinki-NLP/opus-mt-es-en` | Apache 2.0 |
 #
-# Lea la ficha del modelo antes de cargarlo: la licencia, qué ha leído y qué advierten sus autores. Un modelo de
-# lenguaje ha leído los prejuicios de la gente junto con su gramática, y transmite ambas cosas. (Sonidos y series
-# temporales: lección 10a).
+# (Según las fichas de los propios modelos). Lea la ficha antes de cargar: la licencia, qué ha leído el modelo y qué
+# advierten sus autores. Un modelo de lenguaje ha leído los prejuicios de la gente junto con su gramática, y transmite
+# ambas cosas. (Sonidos y series temporales: lección 10a).
 #
 # ## 10. En una página
 #

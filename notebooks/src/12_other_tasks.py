@@ -294,7 +294,7 @@ print(words["averages_differ"], f"{np.abs(averages_of(shuffled) - averages_of(la
 
 # %% [markdown] lang="es"
 # Nada. Aprenda lo que aprenda una cabeza de los promedios, con los mapas barajados tiene que responder lo mismo. Así
-# que no puede decir *dónde*, salvo que las capas profundas hayan escrito el lugar en la *clase* de sus respuestas.
+# que no puede decir *dónde*, salvo que las capas profundas hayan escrito el lugar en el *tipo* de sus respuestas.
 #
 # ¿Cuánto se pierde? Ponemos **una capa lineal** sobre los promedios y otra sobre todas las celdas de los mismos mapas,
 # y le pedimos seis números: el recuadro, el giro y el radio. Los datos, la pérdida y el entrenamiento son iguales. (No
@@ -917,12 +917,13 @@ claim("scratch_is_not_hopeless", many_gain)
 #
 # Pretraining helps, by some points. (Two draws make no interval; look how far apart their marks lie.) But look at
 # scratch, with `MANY` above all: it goes most of the way from the mean mask to the best network. With classes it was
-# tens of points behind. Why? A likely reason: a class is *one* label a picture. A mask is one label a *pixel*: a
-# hundred masks are a hundred thousand labels, though neighbouring ones say much the same. The more a label says, the
-# fewer labels one needs, and the less there is to save. So the same saving cannot be promised for each task. (Beware of
-# a trap, too: points of IoU are not points of accuracy. Between the dotted line and the best network there are not many
-# points to be lost.) What the labels *cost* is another matter: it takes a second to click "cat" and minutes to draw an
-# outline.
+# tens of points behind, and so it was in two trials of ours with these very pictures, asked for cat or dog: with `FEW`
+# labels scratch hardly beat a coin. Why? A likely reason: a class is *one* label a picture. A mask is one label a
+# *pixel*: a hundred masks are a hundred thousand labels, though neighbouring ones say much the same. The more a label
+# says, the fewer labels one needs, and the less there is to save. So the same saving cannot be promised for each task.
+# (Compare shares of the way, not points: points of IoU are not points of accuracy, and between the dotted line and the
+# best network there are not many of them.) What the labels *cost* is another matter: it takes a second to click "cat"
+# and minutes to draw an outline.
 #
 # And the twin's maps do worse than the network from scratch, most clearly with `MANY`, though both began with random
 # weights: layers that are frozen at random cannot get any better.
@@ -944,12 +945,13 @@ claim("scratch_is_not_hopeless", many_gain)
 #
 # El preentrenamiento ayuda, en unos puntos. (Dos sorteos no dan un intervalo; mire cuánto distan sus marcas). Pero mire
 # la red entrenada desde cero, sobre todo con `MANY`: recorre la mayor parte del camino de la máscara media a la mejor
-# red. Con las clases quedaba decenas de puntos por detrás. ¿Por qué? Una razón probable: una clase es *una* etiqueta
-# por imagen. Una máscara es una etiqueta por *píxel*: cien máscaras son cien mil etiquetas, aunque las vecinas digan
-# casi lo mismo. Cuanto más dice una etiqueta, menos hacen falta y menos queda por ahorrar. Así que no se puede prometer
-# el mismo ahorro en todas las tareas. (Y cuidado con una trampa: un punto de IoU no es un punto de exactitud. Entre la
-# línea punteada y la mejor red no hay muchos puntos que perder). Otra cosa es lo que *cuestan* las etiquetas: pulsar
-# «gato» lleva un segundo, y dibujar un contorno, minutos.
+# red. Con las clases quedaba decenas de puntos por detrás, y así fue también en dos ensayos nuestros con estas mismas
+# imágenes, al preguntar si era gato o perro: con `FEW` etiquetas, la red desde cero apenas superó a una moneda. ¿Por
+# qué? Una razón probable: una clase es *una* etiqueta por imagen. Una máscara es una etiqueta por *píxel*: cien
+# máscaras son cien mil etiquetas, aunque las vecinas digan casi lo mismo. Cuanto más dice una etiqueta, menos hacen
+# falta y menos queda por ahorrar. Así que no se puede prometer el mismo ahorro en todas las tareas. (Compare partes del
+# camino, no puntos: un punto de IoU no es un punto de exactitud, y entre la línea punteada y la mejor red no hay
+# muchos). Otra cosa es lo que *cuestan* las etiquetas: pulsar «gato» lleva un segundo, y dibujar un contorno, minutos.
 #
 # Y los mapas de la gemela dan peor resultado que la red entrenada desde cero, sobre todo con `MANY`, aunque ambas
 # empezaron con pesos al azar: unas capas congeladas al azar ya no pueden mejorar.
