@@ -313,15 +313,15 @@ two_heads(WIDTH).summary()
 # `loss` and a `loss_weights` for each output, for pictures that have both labels. Ours have not, so we write the step
 # ourselves. TensorFlow compiles it when it is first called, which takes a second or two; hence `machine` builds model,
 # optimizer and step once for each width, and `train` puts fresh weights into them. (They are drawn smaller than Keras
-# would: with so few labels, large first weights cost five points and more.)
+# would, with the spread that PyTorch gives them, so that both versions of this lesson begin alike.)
 
 # %% [markdown] lang="es" framework="tensorflow"
 # Cada paso toma todos los dibujos de raza conocida, y 96 al azar para la segunda tarea. El `compile` de Keras admite
 # una `loss` y un `loss_weights` por salida, para imágenes que tienen ambas etiquetas. Las nuestras no las tienen, así
 # que escribimos el paso nosotros. TensorFlow lo compila en la primera llamada, y eso tarda uno o dos segundos; por eso
 # `machine` construye el modelo, el optimizador y el paso una sola vez por anchura, y `train` les pone pesos nuevos. (Se
-# sortean más pequeños que los de Keras: con tan pocas etiquetas, unos pesos iniciales grandes cuestan cinco puntos o
-# más).
+# sortean más pequeños que los de Keras, con la dispersión que les da PyTorch, para que las dos versiones de esta
+# lección empiecen igual).
 
 
 # %% framework="pytorch"
@@ -586,7 +586,7 @@ claim("species_gives_little", 100 * gains["species"].value)
 # no difference that this test can see.*
 #
 # - The example of the books, the **species**, gives nothing.
-# - The **marking** helps clearly. Ears and colour do little, or harm a little.
+# - The **marking** helps clearly. **Ears** and **main colour** do not: they do nothing that this test can see, or harm.
 # - The **scene** harms: [negative transfer](../../docs/glossary.md#negative-transfer), from true and useful labels. It
 #   harms about as much as labels drawn by lot, or more.
 #
@@ -599,7 +599,8 @@ claim("species_gives_little", 100 * gains["species"].value)
 # peor; rombos negros: ninguna diferencia que esta prueba pueda ver.*
 #
 # - El ejemplo de los libros, la **especie**, no aporta nada.
-# - El **patrón del pelaje** ayuda con claridad. Las orejas y el color hacen poco, o dañan un poco.
+# - El **patrón del pelaje** ayuda con claridad. Las **orejas** y el **color principal**, no: o no hacen nada que esta
+#   prueba pueda ver, o dañan.
 # - La **escena** hace daño: es [transferencia negativa](../../docs/glosario.md#transferencia-negativa), y con etiquetas
 #   verdaderas y útiles. Daña tanto como las etiquetas sacadas por sorteo, o más.
 #
@@ -636,7 +637,7 @@ print(words["over_probe"], metrics.describe_difference(over_probe, LANGUAGE))
 # second label $S$ ([glossary](../../docs/glossary.md#mutual-information)). Sixteen equally frequent breeds are 4 bits.
 #
 # **Mistakes given away.** The species is one bit of those four. Why is it of no use? Since the network knows it
-# already: it takes hardly any cat for a dog. What counts is whether the second label tells apart what the network
+# already: it seldom takes a cat for a dog. What counts is whether the second label tells apart what the network
 # *confuses*. So we look at the mistakes of the breed alone, on val, and ask: how often does the second label of the
 # true breed differ from that of the breed that was said? From this we take off how often it differs within one breed
 # anyway:
@@ -644,6 +645,9 @@ print(words["over_probe"], metrics.describe_difference(over_probe, LANGUAGE))
 # $$G = P(S \ne S' \mid \text{true breed, said breed}) - P(S \ne S' \mid \text{true breed twice})$$
 #
 # $S$ and $S'$ are the second labels of two drawings of those breeds, taken at random from the first part.
+#
+# The cell adds one thing more: whether the second labels can be learned from these features at all. A linear probe
+# learns them from the first part and answers on val.
 
 # %% [markdown] lang="es"
 # Las que más ganan son las razas que tienen un patrón propio. No es trampa (bien se puede conocer el patrón del pelaje
@@ -668,6 +672,9 @@ print(words["over_probe"], metrics.describe_difference(over_probe, LANGUAGE))
 # $$G = P(S \ne S' \mid \text{raza verdadera, raza respondida}) - P(S \ne S' \mid \text{dos veces la verdadera})$$
 #
 # $S$ y $S'$ son las segundas etiquetas de dos dibujos de esas razas, tomados al azar de la primera parte.
+#
+# La celda añade otra cosa: si las segundas etiquetas se pueden aprender siquiera de estas características. Una sonda
+# lineal las aprende de la primera parte y responde en val.
 
 
 # %%
@@ -686,12 +693,16 @@ def bits(second):
 
 
 for name, labels in second_tasks.items():
-    print(f"{words[name]:>22}: {bits(labels):.2f} bits   G = {given_away(labels):.2f}")
+    probe = metrics.linear_probe(features[train_part], labels[train_part], features[val_part])
+    print(f"{words[name]:>22}: {bits(labels):.2f} bits   G = {given_away(labels):.2f}   "
+          f"{words['learnable']} {percent(metrics.accuracy(labels[val_part], probe), 0)}")  # fmt: skip
 
 # %% [markdown] lang="en"
 # (The few tenths of a bit of the scene and the lot are chance: counted on few drawings, mutual information never comes
 # out at 0.) By $G$ the species gives away few mistakes, the marking most of them, the scene and the lot none. So $G$
 # says who can *help*. It does not say why a task without any relation should *harm*, and why the scene should do so.
+# The probe knows a difference between these two: the scene's fifteen answers can be learned, far better than by
+# guessing; the lot's cannot.
 #
 # **Do the two pull in one direction?** Both losses want to move the trunk, each along its
 # [gradient](../../docs/glossary.md#gradient). Let $g$ be the gradient of $L_{\text{breed}}$ with respect to the trunk's
@@ -710,7 +721,8 @@ for name, labels in second_tasks.items():
 # (Las pocas décimas de bit de la escena y del sorteo son azar: contada con pocos dibujos, la información mutua nunca
 # sale 0). Según $G$, la especie delata pocos errores, el patrón del pelaje la mayoría, y la escena y el sorteo ninguno.
 # Así que $G$ dice quién puede *ayudar*. No dice por qué una tarea sin relación alguna va a hacer *daño*, ni por qué la
-# escena.
+# escena. La sonda ve una diferencia entre estas dos: las quince respuestas de la escena se pueden aprender, mucho mejor
+# que adivinando; las del sorteo, no.
 #
 # **¿Tiran las dos hacia el mismo lado?** Las dos pérdidas quieren mover el tronco, cada una según su
 # [gradiente](../../docs/glosario.md#gradiente). Sea $g$ el gradiente de $L_{\text{raza}}$ respecto a los pesos del
@@ -838,8 +850,8 @@ legend = axes[1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_an
 # *Gain of each second task, over the share of mistakes that it gives away (left) and over the cosine of the two
 # gradients (right).*
 #
-# On the left, those who give away nothing lie below zero, and the one who gives away most lies on top. It takes a good
-# share: the ears give away more than a quarter of the mistakes, and that does not yet pay.
+# On the left, the one who gives away most lies on top, and it alone lies above zero. It takes a good share: the ears
+# give away more than a quarter of the mistakes, and that does not yet pay.
 #
 # On the right, one stands out: the **scene** pulls the trunk against the breeds. Its labels can really be learned from
 # these features; the trunk has few numbers to hand on, and some of them are then spent on light and background. The
@@ -860,8 +872,8 @@ legend = axes[1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_an
 # *Ganancia de cada segunda tarea, según la proporción de errores que delata (izquierda) y según el coseno de los dos
 # gradientes (derecha).*
 #
-# A la izquierda, las que no delatan nada quedan por debajo de cero, y la que más delata, arriba del todo. Hace falta
-# una buena parte: las orejas delatan más de una cuarta parte de los errores, y eso aún no compensa.
+# A la izquierda, la que más delata está arriba del todo, y solo ella queda por encima de cero. Hace falta una buena
+# parte: las orejas delatan más de una cuarta parte de los errores, y eso aún no compensa.
 #
 # A la derecha destaca una: la **escena** tira del tronco en contra de las razas. Sus etiquetas sí se pueden aprender de
 # estas características; el tronco tiene pocos números que entregar, y algunos se gastan entonces en la luz y en el
@@ -1327,7 +1339,7 @@ for ax, own in zip(axes, (0, 20)):
     ax.set(xlabel=words["rho_axis"], title=f"{own} {words['own_ratings']}")
     plots.tidy(ax)
 axes[0].set_ylabel(words["rmse_axis"])
-legend = axes[1].legend(frameon=False, fontsize=8)
+legend = axes[1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
 usual = errors["mean", 0]
 claim("cold_start_is_solved", (usual - errors["mapped", 0])[:, 0].mean())
 claim("shared_row_harms", (errors["both", 0] - usual)[:, -1].mean())
@@ -1335,56 +1347,65 @@ claim("mapping_never_harms", max((errors["mapped", own] - errors["films", own]).
 
 # %% [markdown] lang="en"
 # *Error for new customers who have rated no film (left) and 20 films (right), over the likeness of tastes; less is
-# better. Mean of the worlds; the bars reach half as far as the worlds lie apart.*
+# better. On the left "films alone" can say nothing but the usual stars, so that the two lines are one. Mean of the
+# worlds; the bars reach half as far as the worlds lie apart.*
 #
 # - **Where tastes are alike** ($\rho = 1$), books make up for films that were never rated: from about 1.2 stars
 #   down to less than 0.8, where 0.7 is noise that nobody can predict.
 # - **Where they are not** ($\rho = 0$), the shared row does harm. A customer without a film gets a taste in films which
 #   is a taste in books, and is served *worse* than by no recommendation at all.
-# - **The mapping never does harm.** It has learned from the old customers how much comes along, and at $\rho = 0$ it
-#   has learned: nothing.
+# - **The mapping did no harm in any of these worlds.** It has learned from the old customers how much comes along, and
+#   at $\rho = 0$ it has learned: nothing.
 # - With the same tastes *and* 20 ratings of films, one table is even a little better than the mapping: then one row for
 #   both is the truth, and every rating counts for it.
 #
-# Note what would *not* have shown the harm: the loss in val. It holds ratings of old customers, whose rows have seen
-# films. Test on people like those whom you will serve: new ones.
-#
-# And the width? A row of twice as many numbers has room for two tastes.
+# Two questions are open. Would **val** have shown the harm? It holds ratings of *old* customers, whose rows have seen
+# films. And the **width**: has a row of twice as many numbers room for two tastes? The cell measures both at
+# $\rho = 0$.
 
 # %% [markdown] lang="es"
 # *Error con clientes nuevos que no han valorado ninguna película (izquierda) o que han valorado 20 (derecha), según el
-# parecido de los gustos; menos es mejor. Media de los mundos; las barras llegan a la mitad de lo que distan los
-# mundos.*
+# parecido de los gustos; menos es mejor. A la izquierda, «solo películas» no puede decir más que las estrellas
+# habituales: las dos líneas son una. Media de los mundos; las barras llegan a la mitad de lo que distan los mundos.*
 #
 # - **Donde los gustos se parecen** ($\rho = 1$), los libros suplen las películas que nunca se valoraron: de unas 1.2
 #   estrellas se baja a menos de 0.8, donde 0.7 es ruido que nadie puede predecir.
 # - **Donde no se parecen** ($\rho = 0$), la fila compartida hace daño. Un cliente sin películas recibe un gusto en
 #   películas que es un gusto en libros, y queda *peor* servido que sin recomendación alguna.
-# - **El traslado nunca hace daño.** Ha aprendido de los clientes antiguos cuánto se conserva, y con $\rho = 0$ ha
-#   aprendido que nada.
+# - **El traslado no hizo daño en ninguno de estos mundos.** Ha aprendido de los clientes antiguos cuánto se conserva, y
+#   con $\rho = 0$ ha aprendido que nada.
 # - Con los mismos gustos *y* 20 valoraciones de películas, una sola tabla es incluso algo mejor que el traslado:
 #   entonces una fila para ambas es la verdad, y cada valoración cuenta para ella.
 #
-# Fíjese en qué *no* habría mostrado el daño: la pérdida en val. Contiene valoraciones de clientes antiguos, cuyas filas
-# ya han visto películas. Pruebe con personas como las que va a atender: nuevas.
-#
-# ¿Y la anchura? En una fila con el doble de números caben dos gustos.
+# Quedan dos preguntas. ¿Habría mostrado **val** el daño? Contiene valoraciones de clientes *antiguos*, cuyas filas ya
+# han visto películas. Y la **anchura**: ¿caben dos gustos en una fila con el doble de números? La celda mide las dos
+# cosas con $\rho = 0$.
 
 # %%
-wide = np.zeros((WORLDS, 2))
+TABLES = (("mean", 0), ("films", FACTORS), ("both", FACTORS), ("both", 2 * FACTORS))
+unrelated = np.zeros((WORLDS, len(TABLES), 3))  # at ρ = 0: new customers with 0 and with 20 ratings, then val
 for w in range(WORLDS):
     world = simulate(0, w)
-    users, items = learn(world, "both", True, width=2 * FACTORS)
-    wide[w] = [rmse(world, users @ items.T, own) for own in (0, 20)]
-for k, own in enumerate((0, 20)):
-    numbers = [errors[name, own][:, -1].mean() for name in ("films", "both")]
-    print(f"ρ = 0, {own:2}: {words['films']} {numbers[0]:.3f}   {words['both']} {numbers[1]:.3f}", end="   ")
-    print(f"{words['both']}, {2 * FACTORS} {words['numbers']}: {wide[:, k].mean():.3f}")
+    in_val = tuple(world.known[(world.role == "val") & (world.known[:, 1] < 150)].T)
+    for k, (name, width) in enumerate(TABLES):
+        users, items = learn(world, name, True, width) if width else (np.zeros((USERS, 1)), np.zeros((150, 1)))
+        guess = users @ items.T
+        of_old = np.sqrt(np.mean((guess - world.films)[in_val] ** 2))
+        unrelated[w, k] = [rmse(world, guess, 0), rmse(world, guess, 20), of_old]
+print(words["three_errors"])
+for (name, width), numbers in zip(TABLES, unrelated.mean(0)):
+    print(f"{words[name]:>18}, {width} {words['numbers']}: " + "   ".join(f"{number:.3f}" for number in numbers))
+claim("wide_row_still_harms", (unrelated[:, -1, 0] - unrelated[:, 0, 0]).mean())
 
 # %% [markdown] lang="en"
-# With 20 ratings of their own, the wider table takes back the harm: part of the row serves the books, part of it the
-# films. That is the trunk of section 3 once more: too narrow for two unrelated tasks. Without a rating it helps
-# little: nothing tells the film part of the row what to be.
+# Read the last two lines beside "films alone". In the narrow table four numbers have to serve two tastes that have
+# nothing to do with each other, and everybody pays, old customers too. That is the trunk of section 3 once more. In the
+# wide one there is room for both, and nearly all of that harm is gone: for new customers with 20 ratings, and for the
+# old ones in val.
+#
+# So whoever looks at val alone will call the wide table good: almost level with films alone, and far ahead of the usual
+# stars. And yet new customers *without* a film are still served worse by it than by the usual stars. No rating ever
+# told the film part of their row what to be. **Test on people like those whom you will serve**: new ones.
 #
 # ### On real ratings
 #
@@ -1404,9 +1425,15 @@ for k, own in enumerate((0, 20)):
 # says how well new ones are served. It needs no library of this course.
 
 # %% [markdown] lang="es"
-# Con 20 valoraciones propias, la tabla más ancha quita el daño: una parte de la fila sirve a los libros y otra a las
-# películas. Es de nuevo el tronco de la sección 3, demasiado estrecho para dos tareas sin relación. Sin ninguna
-# valoración ayuda poco: nada dice qué debe valer la parte de las películas.
+# Lea las dos últimas líneas junto a «solo películas». En la tabla estrecha, cuatro números han de servir a dos gustos
+# que no tienen nada que ver, y lo pagan todos, también los clientes antiguos. Es de nuevo el tronco de la sección 3. En
+# la ancha caben los dos, y casi todo ese daño desaparece: para los clientes nuevos con 20 valoraciones y para los
+# antiguos de val.
+#
+# Así que quien mire solo val dará por buena la tabla ancha: casi igual que solo películas, y muy por delante de las
+# estrellas habituales. Y sin embargo, a los clientes nuevos *sin* películas los sigue sirviendo peor que las estrellas
+# habituales. Ninguna valoración dijo nunca qué debe valer la parte de su fila que toca a las películas. **Pruebe con
+# personas como las que va a atender**: nuevas.
 #
 # ### Con valoraciones reales
 #
