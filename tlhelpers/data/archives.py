@@ -2,11 +2,13 @@
 
 import bz2
 import contextlib
+import errno
 import gzip
 import hashlib
 import lzma
 import os
 import re
+import stat
 import tarfile
 import unicodedata
 import zipfile
@@ -16,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from tlhelpers.errors import BrokenArchiveError
+from tlhelpers.errors import BrokenArchiveError, said
 
 MAX_FILE_BYTES = 256 * 1024**2  # a single photo is never as large; a member that claims to be is not read
 _READ_ERRORS = (
@@ -68,6 +70,18 @@ def read_members(path: Path, wanted: Callable[[str], bool] = lambda name: True) 
             f"{path} cannot be read as a zip or tar archive ({type(error).__name__}: {error}). "
             f"It has {path.stat().st_size:,} bytes. Delete this copy and fetch or copy it again."
         ) from error
+
+
+def read_file(path: Path) -> bytes | None:
+    """A file's bytes; None where it has more than `MAX_FILE_BYTES`.
+
+    Raises:
+        OSError: it cannot be read, or is no file: a pipe could be waited for without end.
+    """
+    about = path.stat()
+    if not stat.S_ISREG(about.st_mode):
+        raise OSError(errno.EINVAL, said("a folder, a pipe or a device", "una carpeta, una tubería o un dispositivo"))
+    return path.read_bytes() if about.st_size <= MAX_FILE_BYTES else None
 
 
 def count_members(path: Path) -> int | None:
@@ -152,12 +166,7 @@ def _unpacked(path: Path) -> BinaryIO:
 def _read_folder(path: Path, wanted: Callable[[str], bool]) -> Iterator[Member]:
     for name, file in _walk(path):
         try:
-            if not wanted(name):
-                yield Member(name, b"")
-            elif file.stat().st_size > MAX_FILE_BYTES:
-                yield Member(name, None)
-            else:
-                yield Member(name, file.read_bytes())
+            yield Member(name, read_file(file) if wanted(name) else b"")
         except OSError as error:  # no permission, or a link that leads nowhere
             yield Member(name, b"", error.strerror or str(error))
 

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from tlhelpers.data.archives import MAX_FILE_BYTES, Member
-from tlhelpers.data.images import ImageError, open_image, prepare_opened
+from tlhelpers.data.images import ImageError, decode_opened, open_image, prepare
 from tlhelpers.errors import DatasetError, UnknownNameError
 from tlhelpers.numbers import thousands
 
@@ -30,6 +30,10 @@ REASONS = {
     "too large": {"en": "too large to decode", "es": "imágenes demasiado grandes para decodificarlas"},
     "outside the classes": {"en": "not in the folder of a class", "es": "archivos fuera de la carpeta de una clase"},
     "duplicate": {"en": "copies of another image", "es": "copias de otra imagen"},
+    "HEIC": {
+        "en": "HEIC photos (save them as JPEG, or run: pip install pi-heif)",
+        "es": "fotos HEIC (guárdelas como JPEG o ejecute: pip install pi-heif)",
+    },
     "contradictory": {"en": "the same image in two classes", "es": "la misma imagen en dos clases"},
 }
 _SUMMARY = {
@@ -165,7 +169,7 @@ def examine(
         image = open_image(member.data)
         width, height, mode = *image.size, image.mode
         record = replace(record, width=width, height=height, format=image.format or "", mode=mode)
-        pixels = prepare_opened(image, member.data, size or 64)
+        pixels = prepare(decode_opened(image, member.data), size or 64)
     except ImageError as error:
         return replace(record, reason=error.reason, detail=str(error)), None
     return replace(record, status=USED), pixels

@@ -5,18 +5,42 @@ The fast path gives the same pixels when decoding, and differs by at most one gr
 """
 
 import io
+import re
+import warnings
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from tlhelpers.errors import DatasetError
+from tlhelpers.data.archives import MAX_FILE_BYTES, read_file
+from tlhelpers.errors import DatasetError, said
 
 MAX_PIXELS = 80_000_000  # twice a large camera's photo; a bomb of a few bytes can claim billions
 # Named, so that nothing exotic is tried on a file that merely says so: Pillow hands PostScript to another program.
-_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "MPO")
-_ORIENTATION = 0x0112  # EXIF tag
+_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")  # an MPO is opened as the JPEG that it begins with
+_ORIENTATION, _PHOTOMETRIC, _BITS = 0x0112, 0x0106, 0x0102  # tags of EXIF and TIFF
+# What undoes an orientation of EXIF, by its number.
+_UPRIGHT = dict(zip(range(2, 9), map(Image.Transpose, (0, 3, 1, 5, 4, 6, 2)), strict=True))
+# How files begin, those that are read here first.
+_SIGNATURES = (
+    (rb"\xff\xd8\xff", "JPEG"),
+    (rb"\x89PNG", "PNG"),
+    (rb"GIF8", "GIF"),
+    (rb"BM", "BMP"),
+    (rb"II\*\0|MM\0\*", "TIFF"),
+    (rb"RIFF....WEBP", "WEBP"),
+    (rb"....ftyp(avi[fs]|.{8,56}avif)", "AVIF"),
+    (rb"....ftyp(hei|hev|mif1|msf1)", "HEIC"),
+    (rb"....ftyp", "MP4"),
+    (rb"\0\0\0\x0cJXL |\xff\x0a", "JPEG XL"),
+    (rb"\0\0\0\x0cjP", "JPEG 2000"),
+    (rb"%PDF", "PDF"),
+    (rb"8BPS", "PSD"),
+    (rb"PK\x03\x04", "ZIP"),
+    (rb"\s*<", "HTML"),
+)
 
 
 class ImageError(Exception):
@@ -35,14 +59,19 @@ def open_image(data: bytes) -> Image.Image:
     """
     if not data:
         raise ImageError("empty", "no bytes")
+    kind = next((name for begins, name in _SIGNATURES if re.match(begins, data[:80], re.DOTALL)), "")
+    if kind == "HEIC" and "HEIF" not in _formats():
+        raise ImageError("HEIC", "a photo of an iPhone; to read it, install pi-heif")
+    if kind == "JPEG":
+        _find_scan(data)  # before Pillow, which goes byte by byte through what is not there
     try:
         image = Image.open(io.BytesIO(data), formats=_formats())
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # the latter by a strict filter
         raise ImageError("too large", str(error)) from error
     except Exception as error:
-        known = _looks_like_image(data)
-        reason = "unreadable" if known else "not an image"
-        raise ImageError(reason, f"{'begins like an image, but ' if known else ''}{error or type(error)}") from error
+        if kind in (*_FORMATS, "AVIF", "HEIC"):
+            raise ImageError("unreadable", f"begins like a {kind}, and its head is damaged") from error
+        raise ImageError("not an image", f"a file of the kind {kind}" if kind else "of no kind that is read") from error
     if image.width * image.height > MAX_PIXELS:
         detail = f"{image.width} × {image.height} pixels, and at most {MAX_PIXELS:,} are decoded"
         raise ImageError("too large", detail)
@@ -55,15 +84,26 @@ def decode(data: bytes) -> Image.Image:
     Raises:
         ImageError: as `open_image`; or the file is cut off or damaged.
     """
-    return decode_opened(open_image(data), data)
+    decoded = decode_opened(open_image(data), data)
+    return Image.fromarray(decoded) if isinstance(decoded, np.ndarray) else decoded
 
 
-def decode_opened(image: Image.Image, data: bytes) -> Image.Image:
-    """As `decode`, for a file whose head `open_image` has read."""
-    pixels = _decode_plain_jpeg(image, data)
-    if pixels is not None:
-        return Image.fromarray(pixels)
-    return _decode_with_pillow(image)
+def decode_opened(image: Image.Image, data: bytes) -> Image.Image | np.ndarray:
+    """As `decode`, for a file whose head `open_image` has read; may be pixels, as `prepare` takes them, too."""
+    try:
+        decoded = _decode_jpeg(image, data) if image.format in ("JPEG", "MPO") else None
+        if decoded is None:
+            image.load()  # the first frame, where there are several
+            decoded = _to_rgb(image)
+        turn = _UPRIGHT.get(_orientation(image))
+        if turn is None:
+            return decoded
+        return (Image.fromarray(decoded) if isinstance(decoded, np.ndarray) else decoded).transpose(turn)
+    except ImageError:
+        raise
+    except Exception as error:  # decoders raise whatever they meet in a damaged file
+        cut = isinstance(error, EOFError) or "truncated" in str(error).lower()
+        raise ImageError("truncated" if cut else "unreadable", str(error) or type(error).__name__) from error
 
 
 def prepare(image: Image.Image | np.ndarray, size: int) -> np.ndarray:
@@ -89,12 +129,6 @@ def prepare(image: Image.Image | np.ndarray, size: int) -> np.ndarray:
     return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR, box=box))
 
 
-def prepare_opened(image: Image.Image, data: bytes, size: int) -> np.ndarray:
-    """`decode_opened` and `prepare` in one, without a copy in between where there need not be one."""
-    pixels = _decode_plain_jpeg(image, data)
-    return prepare(_decode_with_pillow(image) if pixels is None else pixels, size)
-
-
 def prepare_photo(photo: Path | str | bytes, size: int) -> np.ndarray:
     """A photo of one's own, as the networks of this course take it.
 
@@ -108,81 +142,172 @@ def prepare_photo(photo: Path | str | bytes, size: int) -> np.ndarray:
     Raises:
         DatasetError: there is no such file, or it is no image that can be used.
     """
-    name = "The photo" if isinstance(photo, bytes) else str(photo)
+    name = said("The photo", "La foto") if isinstance(photo, bytes) else str(photo)
     try:
-        data = bytes(photo) if isinstance(photo, bytes) else Path(photo).expanduser().read_bytes()
-        return prepare(decode(data), size)
+        data = photo if isinstance(photo, bytes) else read_file(Path(photo).expanduser())
+        if data is None:
+            raise ImageError("too large", f"more than {MAX_FILE_BYTES:,} bytes")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="PIL")
+            return prepare(decode(data), size)
     except OSError as error:
-        raise DatasetError(f"{name} cannot be opened ({error.strerror}). Check its path.") from error
-    except ImageError as error:
         raise DatasetError(
-            f"{name} cannot be used: {error.reason} ({error}). Take a photo in one of these formats: "
-            f"{', '.join(_formats())}."
+            said(
+                f"{name} cannot be opened ({error.strerror or error}). Check its path.",
+                f"{name} no se puede abrir ({error.strerror or error}). Compruebe la ruta.",
+            )
         ) from error
+    except ImageError as error:
+        if error.reason == "HEIC":
+            why = said(
+                "it is a HEIC, the format of iPhones. Save it as JPEG (on the phone: Settings, Camera, Formats, Most "
+                "Compatible), or run `pip install pi-heif` and restart",
+                "es un HEIC, el formato de los iPhone. Guárdela como JPEG (en el teléfono: Ajustes, Cámara, Formatos, "
+                "El más compatible) o ejecute `pip install pi-heif` y reinicie",
+            )
+        else:
+            formats = ", ".join(_formats())
+            why = said(
+                f"{error.reason} ({error}). Take a photo in one of these formats: {formats}",
+                f"{_IN_SPANISH[error.reason]} ({error}). Elija una foto en uno de estos formatos: {formats}",
+            )
+        raise DatasetError(said(f"{name} cannot be used: {why}.", f"{name} no se puede usar: {why}.")) from error
 
 
-def _decode_plain_jpeg(image: Image.Image, data: bytes) -> np.ndarray | None:
-    """The pixels of an upright RGB or grey JPEG; None for all others, and for those that Pillow should judge."""
+_IN_SPANISH = {
+    "empty": "el archivo está vacío",
+    "not an image": "no es una imagen",
+    "too large": "es demasiado grande",
+    "truncated": "está cortada antes del final",
+    "unreadable": "está dañada",
+}
+
+
+def _decode_jpeg(image: Image.Image, data: bytes) -> np.ndarray | None:
+    """The pixels of an RGB or grey JPEG, as stored; None for those whose pixels Pillow should make.
+
+    Raises:
+        ImageError: part of the picture is missing. Pillow would show it grey, and say nothing.
+    """
     simplejpeg = _simplejpeg()
-    if simplejpeg is None or image.format != "JPEG" or image.mode not in ("RGB", "L") or _orientation(image) != 1:
+    if simplejpeg is None:
         return None
+    colours = "RGB" if image.mode in ("RGB", "L") else "CMYK"
     try:
-        return simplejpeg.decode_jpeg(data, colorspace="RGB")
-    except ValueError:  # strict: also what can be mended
-        return None
+        pixels = simplejpeg.decode_jpeg(data, colorspace=colours)
+        return pixels if colours == "RGB" else None
+    except ValueError:  # strict: also where something beside the picture is odd
+        scans = _without_metadata(data)
+    try:
+        simplejpeg.decode_jpeg(scans, colorspace=colours)
+    except ValueError as error:
+        said_by_decoder = str(error)
+        if "premature end" in said_by_decoder.lower() or _ends_in_zeros(scans, said_by_decoder):
+            raise ImageError("truncated", "a part of the picture is missing") from error
+        if re.search(r"Huffman|arithmetic|found marker|before marker 0x(?!d9)", said_by_decoder):
+            raise ImageError("unreadable", said_by_decoder) from error
+    return None
 
 
-def _decode_with_pillow(image: Image.Image) -> Image.Image:
-    try:
-        image.load()  # the first frame, where there are several
-        return _to_rgb(ImageOps.exif_transpose(image))
-    except Exception as error:  # decoders raise whatever they meet in a damaged file
-        cut = isinstance(error, EOFError) or "truncated" in str(error).lower()
-        raise ImageError("truncated" if cut else "unreadable", str(error) or type(error).__name__) from error
+def _ends_in_zeros(scans: bytes, said_by_decoder: str) -> bool:
+    """Whether a picture ends in zeros, as where a disk has lost its last blocks.
+
+    Zeros, too, stand for pixels, so the decoder complains only of those that are left over. Bytes that all came after
+    the picture harm nothing.
+    """
+    left_over = re.search(r"([0-9]+) extraneous bytes before marker 0xd9", said_by_decoder)
+    end = scans.find(b"\xff\xd9", _find_scan(scans))
+    zeros = end - len(scans[:end].rstrip(b"\0"))
+    return left_over is not None and zeros > int(left_over[1]) + 64  # as many may have been read ahead
+
+
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Of each segment of a JPEG's head: its marker, where it starts, and where it ends. The last is the first scan.
+
+    Raises:
+        ImageError: the head is damaged, or so long that no camera has written it.
+    """
+    at = 2
+    for _ in range(10_000):
+        found = re.compile(rb"\xff+([^\xff\0])").search(data, at, at + (1 << 20))
+        if found is None:
+            break
+        marker, start = found.start(1), found.start(1) - 1
+        at = marker + 1 + int.from_bytes(data[marker + 1 : marker + 3], "big")
+        yield data[marker], start, at
+        if data[marker] == 0xDA:
+            return
+    raise ImageError("unreadable", "begins like a JPEG, and has no picture")
+
+
+def _find_scan(data: bytes) -> int:
+    *_, (_, start, _) = _jpeg_segments(data)
+    return start
+
+
+def _without_metadata(data: bytes) -> bytes:
+    """A JPEG's tables and scans alone: only what is wrong in them is wrong in the picture."""
+    *head, (_, start, _) = _jpeg_segments(data)
+    tables = (data[at:end] for marker, at, end in head if not 0xE0 <= marker <= 0xEF and marker != 0xFE)
+    return b"\xff\xd8" + b"".join(tables) + data[start:]
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB":
-        return image
     if image.mode.startswith("I") or image.mode == "F":
         return _scale_deep(image).convert("RGB")
-    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+    clear = image.info.get("transparency")
+    if clear is not None or image.mode in ("LA", "La", "PA", "RGBA", "RGBa"):
         image = image.convert("RGBA")
-        paper = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(paper, image).convert("RGB")
+        paper = Image.new("RGB", image.size, "white")
+        paper.paste(image, mask=image)
+        return paper
     return image.convert("RGB")
 
 
 def _scale_deep(image: Image.Image) -> Image.Image:
-    """More than 8 bits a pixel: `convert` would clip at 255, and most of such a picture would be white."""
-    values = np.asarray(image).astype(np.float64)
-    if image.mode != "F" and values.min() >= 0 and values.max() <= 65535:
-        low, high = 0.0, 65535.0
-    else:  # no agreed range: from the darkest to the brightest
-        values = np.nan_to_num(values)
-        low, high = values.min(), values.max()
-    return Image.fromarray(np.rint((values - low) * (255 / max(high - low, 1e-12))).astype(np.uint8))
+    """More than 8 bits a pixel: `convert` would clip at 255, and most of such a picture would be white.
+
+    In bands, since numbers to calculate with take eight times the room of grey levels.
+    """
+    tags = getattr(image, "tag_v2", {})
+    rows = max((1 << 20) // image.width, 1)
+    bands = [(0, top, image.width, min(top + rows, image.height)) for top in range(0, image.height, rows)]
+    low, high = 0.0, 2.0 ** min(tags.get(_BITS, (16,))[0], 16) - 1
+    if not image.mode.startswith("I;"):
+        finite = [values[np.isfinite(values)] for values in (np.asarray(image.crop(band)) for band in bands)]
+        least, most = (float(f([f(v) for v in finite if v.size] or [0])) for f in (np.min, np.max))
+        if image.mode == "F" or least < low or most > high:  # no agreed range: from the darkest to the brightest
+            low, high = least, most
+    grey = Image.new("L", image.size)
+    for band in bands:
+        values = np.asarray(image.crop(band))
+        scaled = np.nan_to_num(values.astype(np.float64), nan=low, posinf=high, neginf=low)
+        levels = np.rint((scaled - low) * (255 / max(high - low, 1e-12))).astype(np.uint8)
+        if tags.get(_PHOTOMETRIC) == 0:  # the largest number is black
+            levels = 255 - levels
+        levels[values == image.info.get("transparency")] = 255
+        grey.paste(Image.fromarray(levels), band)
+    return grey
 
 
 def _orientation(image: Image.Image) -> int:
-    if "exif" not in image.info and "xmp" not in image.info:
-        return 1
     try:
         return image.getexif().get(_ORIENTATION, 1)
     except Exception:  # damaged EXIF data do not make a damaged photo
         return 1
 
 
-def _looks_like_image(data: bytes) -> bool:
-    signatures = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*")
-    return data.startswith(signatures) or data[8:12] == b"WEBP"
-
-
 @cache
 def _formats() -> tuple[str, ...]:
     from PIL import features
 
-    return (*_FORMATS, "AVIF") if features.check("avif") else _FORMATS
+    formats = [*_FORMATS, *(["AVIF"] if features.check("avif") else [])]
+    try:
+        import pi_heif
+    except ImportError:  # an extra of its own: only those who have an iPhone need it
+        return tuple(formats)
+    pi_heif.register_heif_opener()
+    return (*formats, "HEIF")
 
 
 @cache
