@@ -80,7 +80,7 @@ def read_sentences(path: Path) -> Sentences | None:
         LessonError: An unknown key, a missing language, or a claim without a bound.
     """
     try:
-        found = yaml.load(Path(path).read_text(encoding="utf-8"), _UniqueKeys)
+        found = yaml.load(Path(path).read_text(encoding="utf-8"), UniqueKeys)
     except FileNotFoundError:
         return None
     except (ValueError, yaml.YAMLError) as error:
@@ -251,7 +251,7 @@ def _literal(value, indent: int = 0) -> str:
     return "{\n" + "".join(lines) + pad + "}"
 
 
-class _UniqueKeys(yaml.SafeLoader):
+class UniqueKeys(yaml.SafeLoader):
     """YAML's own loader takes the last of two equal keys and says nothing."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -83,7 +84,9 @@ def bootstrap_interval(
         raise ValueError(f"expected arrays of one length, and not empty, got lengths {[len(a) for a in arrays]}")
     rng, n = np.random.default_rng(seed), len(arrays[0])
     picks = (rng.integers(0, n, n) for _ in range(draws))
-    found = np.array([float(statistic(*(array[pick] for array in arrays))) for pick in picks])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a draw without one of the classes is left out, and no news
+        found = np.array([float(statistic(*(array[pick] for array in arrays))) for pick in picks])
     found = found[np.isfinite(found)]
     if not len(found):
         raise ValueError("expected a number that is defined for at least one draw, got none; are there enough images?")

@@ -8,9 +8,12 @@ import os
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from tlcourse.notebook_files import read_notebook
 from tlcourse.records import collect, collect_results
 from tlcourse.runner import run, to_html
+from tlhelpers.drawn_pets import BREEDS, draw_pets
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 LANGUAGES = {"pytorch": "en", "tensorflow": "es"}
@@ -19,6 +22,12 @@ ALWAYS = {"defects_found", "frozen_does_not_move", "saved_equals_loaded", "held_
 ALWAYS_IN_THE_FIRST = {"script_agrees"}  # whose script has enough labels with the small parameters, too
 PHOTOS = {"LABELS": 15, "FEW_LABELS": 10, "ROUNDS": 1}  # a true network on a processor takes a second a step
 LESSONS = sorted(path.stem for path in (NOTEBOOKS / "src").glob("*.py"))
+TAKE_A_FOLDER = [lesson for lesson in LESSONS if lesson < "07"]
+SMALL = [  # classes, photos of each
+    pytest.param(lesson, *size, marks=[] if lesson.startswith("00") and size == (3, 8) else pytest.mark.slow)
+    for lesson in TAKE_A_FOLDER
+    for size in ((3, 8), (2, 12), (12, 8))
+]
 
 
 def run_lesson(lesson, framework, params, folder, monkeypatch, **parameters):
@@ -36,6 +45,27 @@ def test_a_lesson_runs_to_its_end_and_measures_what_it_claims(lesson, framework,
     assert [claim.name for claim in claims] == [claim.name for claim in claimed]
     always = ALWAYS | (ALWAYS_IN_THE_FIRST if lesson.startswith("01") else set())
     assert [claim.name for claim in claims if claim.name in always and not claim.passed] == []
+
+
+@pytest.mark.parametrize(("lesson", "classes", "photos"), SMALL)
+def test_a_lesson_runs_to_its_end_on_a_small_folder(lesson, classes, photos, framework, tmp_path, monkeypatch):
+    monkeypatch.delenv("TLHELPERS_CLAIMS", raising=False)
+    pets = draw_pets(len(BREEDS) * photos, seed=5, size=96)
+    for i, (image, breed) in enumerate(zip(pets.images, pets.breeds, strict=True)):
+        if breed < classes:
+            place = tmp_path / "mis fotos" / f"año {breed} de María"
+            place.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(place / f"{i}.jpg")
+    notebook = NOTEBOOKS / LANGUAGES[framework] / f"{lesson}_{framework}.ipynb"
+    parameters = {"DATASET": str(tmp_path / "mis fotos")}
+    small = NOTEBOOKS / "params" / "ci.yaml"
+    done = run(notebook, tmp_path / "done" / notebook.name, parameters, small, progress=False).output
+    claims = collect([done], asserted=False)
+    known = [claim.name for claim in collect([notebook], asserted=False)]
+    assert [name for name in known if name in {claim.name for claim in claims}] == [claim.name for claim in claims]
+    assert not any(claim.asserted for claim in claims)
+    first = "".join(str(cell["outputs"]) for cell in read_notebook(done)["cells"][:6] if cell["cell_type"] == "code")
+    assert {"en": "Your photos: ", "es": "Sus fotos: "}[LANGUAGES[framework]] + str(classes * photos) in first
 
 
 @pytest.mark.timeout(1500)
