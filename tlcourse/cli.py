@@ -9,6 +9,7 @@ COMMANDS = {  # name: (module with add_arguments(parser) and run(args), what it 
     "build": ("tlcourse.commands.build", "make the notebooks from the lessons' sources"),
     "claims": ("tlcourse.commands.claims", "the claims of executed notebooks in one table, or of lessons over seeds"),
     "lab": ("tlcourse.commands.lab", "make the lab's notebooks from their source"),
+    "site": ("tlcourse.commands.site", "make the course as static pages, for a web server or a stick"),
     "pretrain": ("tlcourse.commands.pretrain", "train the embedded backbone anew (PyTorch)"),
 }
 
