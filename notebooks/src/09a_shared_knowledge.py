@@ -854,9 +854,10 @@ legend = axes[1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_an
 # give away more than a quarter of the mistakes, and that does not yet pay.
 #
 # On the right, one stands out: the **scene** pulls the trunk against the breeds. Its labels can really be learned from
-# these features; the trunk has few numbers to hand on, and some of them are then spent on light and background. The
-# others lie near zero. Among them is the lot, which harms all the same: its labels hold nothing that could be learned,
-# so they have no direction of their own, but they keep the trunk busy. The cosine finds the opponent, not the idler.
+# these features, as the probe has shown; the trunk has few numbers to hand on, and some of them are then spent on light
+# and background. (So we explain it. **Test it:** with `WIDTH = 256` the harm should shrink. Does it?) The others lie
+# near zero. Among them is the lot, which harms all the same: its labels hold nothing that could be learned, so they
+# have no direction of their own, but they keep the trunk busy. The cosine finds the opponent, not the idler.
 #
 # Six tasks are few, and both measurements have been chosen with these in view. Take them as a way to ask, not as a
 # law. On real networks the affinity of the gradients has often predicted gains only weakly (Standley et al., 2020,
@@ -876,10 +877,11 @@ legend = axes[1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_an
 # parte: las orejas delatan más de una cuarta parte de los errores, y eso aún no compensa.
 #
 # A la derecha destaca una: la **escena** tira del tronco en contra de las razas. Sus etiquetas sí se pueden aprender de
-# estas características; el tronco tiene pocos números que entregar, y algunos se gastan entonces en la luz y en el
-# fondo. Las demás quedan cerca de cero. Entre ellas está el sorteo, que también daña: sus etiquetas no contienen nada
-# que aprender, así que no tienen una dirección propia, pero mantienen ocupado al tronco. El coseno encuentra a la que
-# se opone, no a la que estorba.
+# estas características, como mostró la sonda; el tronco tiene pocos números que entregar, y algunos se gastan entonces
+# en la luz y en el fondo. (Así lo explicamos. **Compruébelo:** con `WIDTH = 256` el daño debería ser menor. ¿Lo es?)
+# Las demás quedan cerca de cero. Entre ellas está el sorteo, que también daña: sus etiquetas no contienen nada que
+# aprender, así que no tienen una dirección propia, pero mantienen ocupado al tronco. El coseno encuentra a la que se
+# opone, no a la que estorba.
 #
 # Seis tareas son pocas, y las dos medidas se eligieron teniéndolas a la vista. Tómelas como una manera de preguntar, no
 # como una ley. En redes reales, la afinidad de los gradientes a menudo ha predicho las ganancias solo débilmente
