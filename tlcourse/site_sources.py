@@ -1,6 +1,6 @@
 """What Sphinx reads for the site (see `tlcourse.site`): all pages of a language side by side in one folder.
 
-Links are as they fit there, folded cells are marked in MyST-NB's way, and each figure's caption is its alternative text.
+Links fit there, folded cells are marked in MyST-NB's way, and each figure's caption is its alternative text.
 """
 
 import json

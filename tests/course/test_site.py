@@ -1,4 +1,4 @@
-"""The site as its readers have it: built from the committed notebooks, crawled, and opened in a browser from the disk."""
+"""The site as its readers have it: built from the committed notebooks, crawled, and opened in a browser from a disk."""
 
 import importlib.util
 import json
@@ -134,7 +134,7 @@ def test_where_the_repository_is_published_stands_in_pyproject(tmp_path):
     project.write_text(
         '[project]\nname = "x"\n\n[tool.tlcourse]\nrepository = "https://github.com/a/b"\nbranch = "c"\n'
     )
-    assert read_host(tmp_path) == Host("https://github.com/a/b", "c")
+    assert read_host(tmp_path) == Host("https://github.com/a", "c")
     project.write_text('[project]\nname = "x"\n')
     assert not read_host(tmp_path)
 
