@@ -1,6 +1,8 @@
-"""How fast grading is: against nbgrader on the same notebooks, over 1,000 trivial ones, and 100,000 simulated.
+"""How fast grading is, and what neighbours cost.
 
     python benchmarks/grading.py throughput --nbgrader OTHER/bin/python   (an environment with nbgrader 0.9.6)
+    python benchmarks/grading.py start      (seconds from the command to the first kernel, for a batch of one)
+    python benchmarks/grading.py mixed      (solutions and quick honest notebooks beside attacks; a quarter of an hour)
     python benchmarks/grading.py trivial
     python benchmarks/grading.py simulate
 
@@ -8,12 +10,15 @@ Prints JSON. nbgrader's kernels run in this environment, so that both import the
 """
 
 import argparse
+import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -67,9 +72,9 @@ DEFINITION = {
 
 
 def main() -> None:
-    """Runs one of the three parts."""
+    """Runs one of the parts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("throughput", "trivial", "simulate"))
+    parser.add_argument("part", choices=("throughput", "start", "mixed", "trivial", "simulate"))
     parser.add_argument("--nbgrader", type=Path, help="a Python that has nbgrader 0.9.6")
     parser.add_argument("--submissions", type=int, help="how many; default 40, 1,000 and 100,000")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
@@ -78,6 +83,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if args.part == "throughput":
             found = measure_throughput(Path(folder), args.submissions or 40, args.workers, args.nbgrader)
+        elif args.part == "start":
+            found = measure_start(Path(folder))
+        elif args.part == "mixed":
+            found = measure_mixed(Path(folder), args.workers)
         elif args.part == "trivial":
             found = measure_trivial(Path(folder), args.submissions or 1000, args.workers)
         else:
@@ -97,7 +106,7 @@ def write_lab(folder: Path) -> Path:
     about = {"breeds": breeds, "species": ["cat"] * BREEDS, "dataset": "drawn_pets_breeds", "image_size": 64}
     (data / "classes.json").write_text(json.dumps(about))
     (folder / "labels.json").write_text(json.dumps(dict(zip(ids, labels.tolist(), strict=True))))
-    settings = {"dataset": "drawn_pets_breeds", "image_size": 64, "seed": 1}
+    settings = {"dataset": "drawn_pets_breeds", "image_size": 64, "key": "12345678" * 4}
     (folder / "settings.json").write_text(json.dumps(settings))
     (folder / "definition.yaml").write_text(yaml.safe_dump(DEFINITION))
     return folder
@@ -129,8 +138,7 @@ def grade_all(
     lab = write_lab(folder / "lab")
     settings = BoxSettings(lab_data=open_lab(str(lab)).data)
     self_test(settings)
-    handed_in = [found for learner in sorted(submissions.iterdir()) for found in find_submissions(learner)]
-    handed_in = [type(found)(found.path.parts[-3], found.path) for found in handed_in]
+    handed_in, _ = find_submissions(submissions)
     store = store or ResultStore(folder / "results")
     started = time.perf_counter()
     done = batch.grade_batch(handed_in, lab, settings, store, workers=workers, progress=sys.stderr.isatty())
@@ -182,6 +190,132 @@ def run_nbgrader(folder: Path, python: Path) -> float:
     return seconds
 
 
+def measure_start(folder: Path) -> dict:
+    """Seconds from the command to the first kernel, for a batch of one; a lab that is made anew, and one that is there."""
+    (folder / "submissions").mkdir()
+    node = nbformat.v4.new_notebook(cells=[_cell("import time\ntime.sleep(60)")])
+    found = {"load": os.getloadavg()[0]}
+    for name, words in {"lab_made": [], "lab_kept": [], "lab_kept_pytorch": [], "lab_kept_cold": ["--no-fork"]}.items():
+        node.metadata = {"tlhelpers": {"framework": "pytorch" if name.endswith("pytorch") else None}, "run": name}
+        node.cells[0].source += "\n"  # another notebook: a known one is not run
+        nbformat.write(node, folder / "submissions/ana.ipynb")
+        command = [sys.executable, "-m", "tlgrade", str(folder / "submissions"), "--out", str(folder / "out"), *words]
+        started = time.perf_counter()
+        with subprocess.Popen(command, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            while not _has_kernel(process.pid) and process.poll() is None:
+                time.sleep(0.02)
+            found[name] = round(time.perf_counter() - started, 2) if process.poll() is None else None
+            process.kill()
+    return found
+
+
+def _has_kernel(pid: int) -> bool:
+    scripts = []
+    try:
+        for child in psutil.Process(pid).children(recursive=True):
+            scripts += child.cmdline()[1:2]
+    except psutil.Error:  # one ended while it was looked at
+        return False
+    # A template that has forked a kernel is three: itself, the guard, and process 1 of the kernel's namespace.
+    return "/box/kernel.py" in scripts or scripts.count("/box/template.py") >= 3
+
+
+QUICK = """
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from tlhelpers import lab, metrics
+from tlhelpers.pytorch.data import ImageDataset
+from tlhelpers.pytorch.heads import replace_head
+from tlhelpers.pytorch.networks import load_network
+from tlhelpers.pytorch.prediction import predict
+
+number = NUMBER
+data = lab.load("drawn_pets_breeds", image_size=64)
+network, prepare = load_network("mini_resnet")
+replace_head(network, 0)
+
+
+def features_of(images):
+    return predict(network, DataLoader(ImageDataset(images, np.zeros(len(images)), prepare), 64))
+
+
+three = lab.best_three(
+    metrics.linear_probe(features_of(data.train.images), data.train.labels, features_of(data.hidden.images))
+)
+for task in lab.TASKS:
+    lab.submit(data, three, data.species_labels(three[:, 0]) if task == "two_heads" else None, task=task)
+"""
+# One model, handed in five times: all but one point of fine-tuning, for which no weight moved, and a person is told.
+DESERVED = {"full": "20", "quick": "19", "attack": "0"}
+ATTACKS = (
+    "busy neighbours", "fork bomb", "memory in many processes", "endless loop", "ignored interrupt", "a stopped kernel",
+    "memory", "disk", "daemons", "300 MB of output", "300 MB in one message", "output past the kernel", "os._exit",
+    "search for labels", "search for other submissions", "kill of everything", "closed descriptors", "forged messages",
+    "writing outside", "empty lines",
+)  # fmt: skip
+MIXED_WALL = 240  # seconds; alone on a processor a full solution takes about half of it
+
+
+def measure_mixed(folder: Path, workers: int) -> dict:
+    """Two full solutions of the lab and four quick honest notebooks beside twenty attacks: who gets what."""
+    from tests.grading.hostile import hostile_notebooks
+    from tlcourse import lab_builder
+
+    lab_builder.build(_copy_lab(folder), folder / "solved")
+    solved = {(language, framework): (folder / f"solved/{language}/pets_lab_{framework}.ipynb").read_bytes()
+              for language, framework in (("en", "pytorch"), ("es", "tensorflow"))}  # fmt: skip
+    attacks = dict(hostile_notebooks("mixed", 1, ["/tmp", "/root"], "a-canary"))
+    handed_in = [(f"attack {kind}", attacks[kind]) for kind in ATTACKS]
+    for place, pair in ((0, ("en", "pytorch")), (10, ("es", "tensorflow"))):  # each beside other attacks
+        handed_in.insert(place, (f"full {pair[1]}", solved[pair]))
+    for number in range(4):
+        handed_in.insert(3 + 6 * number, (f"quick {number}", _quick(solved["en", "pytorch"], number)))
+    submissions = folder / "submissions"
+    for number, (name, content) in enumerate(handed_in):
+        (submissions / f"{number:02} {name}").mkdir(parents=True)
+        (submissions / f"{number:02} {name}" / "lab.ipynb").write_bytes(content)
+    words = ["--out", str(folder / "out"), "--workers", str(workers), "--wall", str(MIXED_WALL), "--no-progress"]
+    command = [sys.executable, "-m", "tlgrade", str(submissions), *words]
+    started = time.perf_counter()
+    done = subprocess.run(command, cwd="/", capture_output=True, text=True)
+    seconds = time.perf_counter() - started
+    with open(folder / "out/grades.csv", newline="", encoding="utf-8") as file:
+        rows = {row["learner"]: row for row in csv.DictReader(file)}
+    results = [json.loads(path.read_text()) for path in (folder / "out/results").glob("*/*.json")]
+    honest = {
+        name: (row["points"], row["outcome"], row["reasons"]) for name, row in rows.items() if "attack" not in name
+    }
+    return {
+        "code": done.returncode, "told": done.stderr[-500:], "seconds": round(seconds), "load": os.getloadavg(),
+        "honest": honest,
+        "runs_of_20_points": sorted(r["measured"]["run"] for r in results if r["points"] == r["of"]),
+        "attacks": {name: row["outcome"] for name, row in rows.items() if "attack" in name},
+        "other_than_deserved": {name: (row["points"], row["reasons"]) for name, row in rows.items()
+                                if row["points"] != DESERVED[name.split()[1]]},
+        "ended_by_the_wall": [name for name in honest if rows[name]["outcome"] == "time"],
+    }  # fmt: skip
+
+
+def _copy_lab(folder: Path) -> Path:
+    from tlcourse import lab_builder
+
+    lab = lab_builder.find_lab(Path(__file__).parent)
+    shutil.copytree(lab / "src", folder / "course/lab/src")
+    shutil.copy(lab / "pets.yaml", folder / "course/lab")
+    return folder / "course/lab"
+
+
+def _quick(solved: bytes, number: int) -> bytes:
+    """The solution's functions, and one head on frozen features that is handed in for every task."""
+    node = nbformat.reads(solved.decode(), as_version=4)
+    node.cells = [cell for cell in node.cells if cell.cell_type == "code" and cell.source.startswith("def ")
+                  and "nbgrader" in cell.metadata]  # fmt: skip
+    node.cells.append(_cell(QUICK.replace("NUMBER", str(number))))
+    return nbformat.writes(node).encode()
+
+
 class WatchedStore(ResultStore):
     """Notes the memory of this process, and what it and its children hold, at each result."""
 
@@ -219,24 +353,23 @@ def _held() -> dict:
 
 
 def simulate(count: int, seconds: float) -> dict:
-    """What dask costs: `count` tasks that do nothing, and how tasks that sleep share out over 2, 8 and 32 workers."""
+    """What slots cost: `count` tasks that do nothing, and how tasks that sleep share out over 2, 8 and 32 of them."""
     found = {}
     for workers in (2, 8, 32):
-        with batch.open_cluster(workers, None) as client:
-            client.wait_for_workers(workers)
+        with ThreadPoolExecutor(workers) as pool:
             many = max(1, int(30 * workers / seconds))  # half a minute of work
-            slept = _time(client, many, seconds)
+            slept = _time(pool, workers, many, seconds)
             found[workers] = {
                 "sleeping": many, "speedup": many * seconds / slept, "efficiency": many * seconds / slept / workers,
-                "overhead_ms": 1000 * _time(client, count, 0.0) / count, "submissions": count,
+                "overhead_ms": 1000 * _time(pool, workers, count, 0.0) / count, "submissions": count,
             }  # fmt: skip
         print(workers, json.dumps(found[workers]), file=sys.stderr, flush=True)
     return found
 
 
-def _time(client, count: int, seconds: float) -> float:
+def _time(pool: ThreadPoolExecutor, workers: int, count: int, seconds: float) -> float:
     started = time.perf_counter()
-    for _ in batch.run_windows(client, _sleep, ((number, seconds) for number in range(count))):
+    for _ in batch.run_threads(pool, _sleep, ((number, seconds) for number in range(count)), slots=workers):
         pass
     return time.perf_counter() - started
 

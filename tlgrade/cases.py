@@ -80,10 +80,10 @@ def _top_k(labels: list[int], probabilities: list[list[float]], k: int) -> float
 
 
 def _prediction_cases(rng: np.random.Generator) -> list[list]:
-    """True and predicted labels of unbalanced classes, one of which never occurs."""
+    """True and predicted labels of unbalanced classes, of which two never occur: the last, and one in the middle."""
     cases = []
     for n, classes in ((12, 4), (40, 5), (150, 16)):
-        labels = rng.choice(classes - 1, n, p=rng.dirichlet(np.ones(classes - 1)))
+        labels = rng.choice(np.delete(np.arange(classes - 1), 1), n, p=rng.dirichlet(np.ones(classes - 2)))
         wrong = rng.random(n) < 0.4
         predicted = np.where(wrong, rng.integers(0, classes, n), labels)
         predicted[0] = classes - 1  # an answer that is never right: its class has no image

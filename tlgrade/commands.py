@@ -65,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     _make_absolute(args)
+    _refuse_results_among_submissions(args)
     submissions, left_out = find_submissions(args.submissions)
     settings = _settings(args)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -110,6 +111,14 @@ def _make_absolute(args: argparse.Namespace) -> None:
             setattr(args, name, here / getattr(args, name))
     if args.lab.endswith(".yaml"):
         args.lab = str(here / args.lab)
+
+
+def _refuse_results_among_submissions(args: argparse.Namespace) -> None:
+    """A learner's folder may have the name of the results: its lab, key and labels would be taken for the grader's."""
+    if args.out.resolve().is_relative_to(args.submissions.resolve()):
+        raise TlhelpersError(
+            f"expected a folder for results outside of the submissions, came {args.out}. Name another with --out."
+        )
 
 
 def _definition(args: argparse.Namespace) -> Path:

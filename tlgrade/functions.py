@@ -46,17 +46,15 @@ def call_functions(
         {
             "id": name,
             "sources": notebook.sources,
-            "place": notebook.cells[name],
+            "place": notebook.cells.get(name),
             "function": task["function"],
             "cases": [case["arguments"] for case in cases[name]],
             "seconds": limits.function_wall,
         }
         for name, task in tasks.items()
-        if name in notebook.cells
     ]
-    missing = {name: Refusal("missing_cell", {"task": name}) for name in tasks if name not in notebook.cells}
     if not orders:
-        return missing
+        return {}
     boxed = launch("functions.py", BoxSettings(limits=limits, boxed=settings.boxed, secret=settings.secret))
     try:
         wall = START_SECONDS + len(orders) * (limits.function_wall + 1)
@@ -65,8 +63,7 @@ def call_functions(
         boxed.wait(2 * wall + START_SECONDS)
         boxed.kill()
         boxed.wait(START_SECONDS)
-        found = {order["id"]: _read_answers(boxed.out, tasks[order["id"]], notebook, limits) for order in orders}
-        return missing | found
+        return {name: _read_answers(boxed.out, task, notebook, limits) for name, task in tasks.items()}
     finally:
         boxed.close()
 
@@ -105,6 +102,8 @@ def _read_answers(folder: int, task: Mapping, notebook: Notebook, limits) -> lis
     error = said.get("error") if isinstance(said, dict) else None
     if error == "cell_error":
         return Refusal("cell_error", {"detail": _tell_error(said, notebook)})
+    if error == "missing_cell":
+        return Refusal(error, {"task": task["id"]})
     if error in ("no_function", "slow"):
         return Refusal(error, {"function": task["function"], "seconds": limits.function_wall})
     return unreadable

@@ -3,7 +3,6 @@
 Nothing here runs, unpickles or imports anything of a learner's.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 import yaml
 
 from tlgrade.cases import CASES, UNORDERED, make_cases, reference
+from tlhelpers.lab.alone import equal_json
 from tlhelpers.lab.predictions import LabError, PredictionsError, parse_predictions, refuse_problems, three_breeds
 from tlhelpers.metrics import Estimate, wilson_interval
 
@@ -94,33 +94,9 @@ def is_right(cases: str, came: object, arguments: list) -> bool:
     """Whether what a function returned, as JSON has it, is the right answer to a case of `make_cases`."""
     expected = reference(cases, arguments)
     if cases in UNORDERED and isinstance(came, list):
-        numbers = [value for value in came if isinstance(value, int | float) and not isinstance(value, bool)]
-        came = sorted(numbers) if len(numbers) == len(came) else came
+        numbers = {value for value in came if type(value) in (int, float)}
+        came = sorted(numbers) if all(type(value) in (int, float) for value in came) else came
     return equal_json(came, expected)
-
-
-def equal_json(came: object, expected: object, tolerance: float = 1e-3) -> bool:
-    """Whether two values as `json.loads` gives them are equal: fractions to a tolerance, all else exactly.
-
-    `True` is not 1, and NaN equals nothing. A list of another length, or an object with other keys, is unequal.
-    """
-    if isinstance(expected, bool) or expected is None:
-        return came is expected
-    if isinstance(expected, int | float):
-        if isinstance(came, bool) or not isinstance(came, int | float):
-            return False
-        tolerance = 1e-9 if isinstance(expected, int) else tolerance  # a count, also where it came as 2.0
-        try:
-            return math.isclose(came, expected, rel_tol=tolerance, abs_tol=tolerance)
-        except OverflowError:  # an integer that no float holds
-            return False
-    if type(came) is not type(expected):
-        return False
-    if isinstance(expected, list):
-        return len(came) == len(expected) and all(map(lambda a, b: equal_json(a, b, tolerance), came, expected))
-    if isinstance(expected, dict):
-        return came.keys() == expected.keys() and all(equal_json(came[k], expected[k], tolerance) for k in expected)
-    return came == expected
 
 
 def read_definition(path: Path) -> dict:

@@ -23,11 +23,17 @@ def result_key(content: bytes | Refusal, lab_digest: str, settings: BoxSettings)
     Whose submission it is does not matter: the same notebook has the same result.
     """
     submission = content if isinstance(content, bytes) else f"{content.code} {content.values}"
-    weights = sorted(Path(settings.weights).rglob("*")) if settings.weights else []
-    sizes = [f"{path.name} {path.stat().st_size}" for path in weights if path.is_file()]
     told = {key: value for key, value in settings.to_json().items() if key not in ("lab_data", "fork", "secret")}
-    made_with = json.dumps([told, sizes], sort_keys=True)
-    return digest(submission, lab_digest, environment_digest(), grader_digest(), made_with)
+    made_with = json.dumps(told, sort_keys=True)
+    weights = weights_digest(settings.weights) if settings.weights else ""
+    return digest(submission, lab_digest, environment_digest(), grader_digest(), made_with, weights)
+
+
+@functools.cache
+def weights_digest(folder: str) -> str:
+    """Hash of what is in a folder of weights: others of the same network have the same size."""
+    files = [path for path in sorted(Path(folder).rglob("*")) if path.is_file()]
+    return digest(*(part for path in files for part in (path.name, path.read_bytes())))
 
 
 @functools.cache

@@ -21,8 +21,8 @@
 # Twenty points, three more for written answers, and a bonus for those who beat the bar. Words that are new stand in the
 # [glossary](../../docs/glossary.md). The photos have **37** breeds: texts that speak of 35 come from an earlier version.
 #
-# **Stuck?** Three steps: read what the check says; read the *Reminder* of the task and the lesson that it names; then
-# solve the task for two pictures by hand, and write down what you did.
+# **Stuck?** Read what the check says, then open the hints under the task, one at a time: the first is a nudge, the second
+# the idea, the third nearly the code. They name the lesson that shows it.
 
 # %% [markdown] lang="es"
 # # Práctica: las razas del refugio
@@ -50,8 +50,8 @@
 # en el [glosario](../../docs/glosario.md). Las fotos son de **37** razas: los textos que hablan de 35 vienen de una versión
 # anterior.
 #
-# **¿No avanza?** Tres pasos: lea lo que dice la comprobación; lea el *Recuerde* de la tarea y la lección que cita; después
-# resuelva la tarea a mano con dos imágenes y anote lo que ha hecho.
+# **¿No avanza?** Lea lo que dice la comprobación y abra después las pistas de la tarea, de una en una: la primera es un
+# empujón, la segunda la idea, la tercera casi el código. Dicen en qué lección se ve.
 
 # %% tags=["parameters"]
 LANGUAGE = "en"  # of the figures and messages: "en" or "es"
@@ -124,12 +124,62 @@ axes = plots.show_images(one_each.images, [data.class_names[k] for k in one_each
 # %% [markdown] lang="en"
 # **How many of each breed?** If one breed had nine in ten of the photos, always naming it would be right nine times in
 # ten. Write `class_balance`: given the labels and the number of classes, it returns how many images each class has, also
-# the 0 of a class without any. (A hint: `np.bincount`.)
+# the 0 of a class without any.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Count by hand for `labels = [0, 0, 2]` and four classes. How long is your answer, and why? Section 1 of [lesson
+# 01](../../notebooks/en/01_cats_vs_dogs_{framework}.ipynb) counts too; what unequal counts do stands under [class
+# imbalance](../../docs/glossary.md#class-imbalance).
+#
+# </details>
+#
+# <details><summary>Hint 2: the idea</summary>
+#
+# One number a class, in the order of the classes. A class that never occurs has to be there, with 0. `np.bincount`
+# counts how often each whole number occurs, but stops at the largest one that it sees.
+#
+# </details>
+#
+# <details><summary>Hint 3: nearly the code</summary>
+#
+# It takes one more argument, the least length of the answer:
+#
+# ```python
+# return np.bincount(labels, minlength=...)
+# ```
+#
+# </details>
 
 # %% [markdown] lang="es"
 # **¿Cuántas imágenes de cada raza?** Si una raza tuviera nueve de cada diez fotos, bastaría con decir siempre esa para
 # acertar nueve de cada diez veces. Escriba `class_balance`: a partir de las etiquetas y del número de clases, devuelve
-# cuántas imágenes tiene cada clase, incluido el 0 de las que no tengan ninguna. (Una pista: `np.bincount`.)
+# cuántas imágenes tiene cada clase, incluido el 0 de las que no tengan ninguna.
+#
+# <details><summary>Pista 1: un empujón</summary>
+#
+# Cuente a mano con `labels = [0, 0, 2]` y cuatro clases. ¿Cuántos números tiene su respuesta, y por qué? También la
+# sección 1 de la [lección 01](../../notebooks/es/01_cats_vs_dogs_{framework}.ipynb) cuenta; lo que provocan las clases
+# desiguales está en [desequilibrio de clases](../../docs/glosario.md#desequilibrio-de-clases).
+#
+# </details>
+#
+# <details><summary>Pista 2: la idea</summary>
+#
+# Un número por clase, en el orden de las clases. La clase que no aparece nunca también debe estar, con un 0.
+# `np.bincount` cuenta cuántas veces aparece cada número entero, pero se detiene en el mayor que encuentra.
+#
+# </details>
+#
+# <details><summary>Pista 3: casi el código</summary>
+#
+# Admite otro argumento, la longitud mínima de la respuesta:
+#
+# ```python
+# return np.bincount(labels, minlength=...)
+# ```
+#
+# </details>
 
 
 # %% tags=["solution:balance"]
@@ -146,13 +196,66 @@ checks.check_balance(data, class_balance)
 # %% [markdown] lang="en"
 # **Find the defects.** Collections from the web have pictures of a single colour, left by a broken download, and the same
 # photo twice. Write `find_defects`: it returns the indices of images in which all pixels are equal, and of images that
-# are an exact copy of an *earlier* one. (The first of two copies is kept. `image.tobytes()` can be put into a set.)
+# are an exact copy of an *earlier* one. The first of two copies is kept. Each image has the shape `(height, width, 3)`; how
+# large it is may differ from the lab's own pictures.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Two questions about each image: is it like its own first pixel everywhere, and was it there before? Copies matter
+# because they leak: see [data leakage](../../docs/glossary.md#data-leakage) and section 6 of [lesson
+# 05](../../notebooks/en/05_common_mistakes_{framework}.ipynb).
+#
+# </details>
+#
+# <details><summary>Hint 2: the idea</summary>
+#
+# For the first question compare all pixels with `image[0, 0]`, which holds red, green and blue. For the second
+# remember what came before: `image.tobytes()` is the whole content, and a set can hold it.
+#
+# </details>
+#
+# <details><summary>Hint 3: nearly the code</summary>
+#
+# ```python
+# content = image.tobytes()
+# if (image == image[0, 0]).all() or ...:  # all of one colour, or seen before
+#     defects.append(i)
+# seen.add(...)
+# ```
+#
+# </details>
 
 # %% [markdown] lang="es"
 # **Encontrar los defectos.** Las colecciones sacadas de la web traen imágenes de un solo color, restos de una descarga
 # fallida, y fotos repetidas. Escriba `find_defects`: devuelve los índices de las imágenes cuyos píxeles son todos
-# iguales y los de las que son copia exacta de otra *anterior*. (De dos copias, la primera se conserva. El valor de
-# `image.tobytes()` se puede guardar en un conjunto, `set`.)
+# iguales y los de las que son copia exacta de otra *anterior*. De dos copias, la primera se conserva. Cada imagen tiene
+# la forma `(alto, ancho, 3)`; su tamaño puede ser distinto del de las imágenes de la práctica.
+#
+# <details><summary>Pista 1: un empujón</summary>
+#
+# Dos preguntas por imagen: ¿es toda ella como su primer píxel? ¿Había aparecido ya? Las copias importan porque filtran
+# respuestas: vea [fuga de datos](../../docs/glosario.md#fuga-de-datos) y la sección 6 de la [lección
+# 05](../../notebooks/es/05_common_mistakes_{framework}.ipynb).
+#
+# </details>
+#
+# <details><summary>Pista 2: la idea</summary>
+#
+# Para la primera, compare todos los píxeles con `image[0, 0]`, que contiene rojo, verde y azul. Para la segunda,
+# recuerde lo anterior: `image.tobytes()` es el contenido completo y se puede guardar en un conjunto, `set`.
+#
+# </details>
+#
+# <details><summary>Pista 3: casi el código</summary>
+#
+# ```python
+# content = image.tobytes()
+# if (image == image[0, 0]).all() or ...:  # de un solo color, o ya vista
+#     defects.append(i)
+# seen.add(...)
+# ```
+#
+# </details>
 
 
 # %% tags=["solution:defects"]
@@ -191,6 +294,10 @@ print({"en": "In the real data:", "es": "En los datos reales:"}[LANGUAGE], find_
 # `batches(images, labels, ...)` in the next cell makes both kinds of batches. A rate of 1e-3 is a good start, and
 # `baseline_epochs` is enough. So that it does not take long, this network sees all images at 64 pixels: `small_train` and
 # `small_val`.
+#
+# **Which weights are kept?** `fit` puts back those of the [epoch](../../docs/glossary.md#epoch) with the lowest validation **loss**. That need
+# not be the last epoch, nor the one with the highest validation accuracy: the accuracy that the check names can be below
+# the best one in your history. The same holds in tasks 3 and 4. See [early stopping](../../docs/glossary.md#early-stopping).
 
 # %% [markdown] lang="es"
 # *Lo que su función encuentra en sesenta imágenes que hemos estropeado a propósito. La línea anterior dice lo que
@@ -206,6 +313,10 @@ print({"en": "In the real data:", "es": "En los datos reales:"}[LANGUAGE], find_
 # `batches(imágenes, etiquetas, ...)`, en la celda siguiente, hace los lotes de las dos clases. Una tasa de aprendizaje de
 # 1e-3 es un buen comienzo, y `baseline_epochs` épocas son suficientes. Para no tardar mucho, esta red ve todas las imágenes
 # a 64 píxeles: `small_train` y `small_val`.
+#
+# **¿Qué pesos se conservan?** `fit` repone los de la [época](../../docs/glosario.md#época) con la **pérdida** de validación más baja. No
+# tiene por qué ser la última, ni la de mayor exactitud de validación: la exactitud que dice la comprobación puede ser menor
+# que la mejor de su historial. Lo mismo vale en las tareas 3 y 4. Vea [parada temprana](../../docs/glosario.md#parada-temprana).
 
 # %%
 small_train, small_val, small_hidden = (
@@ -238,6 +349,126 @@ def probabilities_of(model, images, prepare=None):
     """Probabilities `(n, classes)` of pictures; the model prepares them itself."""
     return tf.nn.softmax(model.predict(images, verbose=0)).numpy()
 
+
+# %% [markdown] lang="en" framework="pytorch"
+# <details><summary>Hint 1: a nudge</summary>
+#
+# You need an optimizer and one call. Which weights shall learn, when all of them are random? Section 8 of [lesson
+# 01](../../notebooks/en/01_cats_vs_dogs_{framework}.ipynb) trains in the same way; an
+# [optimizer](../../docs/glossary.md#optimizer) is told there what it may change.
+#
+# </details>
+#
+# <details><summary>Hint 2: the idea</summary>
+#
+# `optim.AdamW` gets `baseline.parameters()`, all of them. `batches(..., prepare_small, learn=True)` are to learn from,
+# `batches(..., prepare_small)` to choose with. `patience=baseline_epochs` lets it train to the end.
+#
+# </details>
+#
+# <details><summary>Hint 3: nearly the code</summary>
+#
+# ```python
+# optimizer = optim.AdamW(baseline.parameters(), lr=1e-3, weight_decay=1e-2)
+# baseline_history = fit(
+#     baseline, optimizer,
+#     batches(small_train, ..., prepare_small, learn=True),
+#     batches(small_val, ..., prepare_small),
+#     patience=baseline_epochs, epochs=...,
+# )
+# ```
+#
+# </details>
+
+# %% [markdown] lang="en" framework="tensorflow"
+# <details><summary>Hint 1: a nudge</summary>
+#
+# You need an optimizer and one call. Which weights shall learn, when all of them are random? Section 8 of [lesson
+# 01](../../notebooks/en/01_cats_vs_dogs_{framework}.ipynb) trains in the same way; see
+# [optimizer](../../docs/glossary.md#optimizer).
+#
+# </details>
+#
+# <details><summary>Hint 2: the idea</summary>
+#
+# `keras.optimizers.AdamW` takes the rate. `baseline` learns as it is: nothing in it is frozen. `batches(...,
+# learn=True)` are to learn from, `batches(...)` to choose with. `patience=baseline_epochs` lets it train to the end.
+#
+# </details>
+#
+# <details><summary>Hint 3: nearly the code</summary>
+#
+# ```python
+# optimizer = keras.optimizers.AdamW(1e-3, weight_decay=1e-2)
+# baseline_history = fit(
+#     baseline, optimizer,
+#     batches(small_train, ..., learn=True),
+#     batches(small_val, ...),
+#     patience=baseline_epochs, epochs=...,
+# )
+# ```
+#
+# </details>
+
+# %% [markdown] lang="es" framework="pytorch"
+# <details><summary>Pista 1: un empujón</summary>
+#
+# Hacen falta un optimizador y una llamada. ¿Qué pesos deben aprender, si todos son aleatorios? La sección 8 de la
+# [lección 01](../../notebooks/es/01_cats_vs_dogs_{framework}.ipynb) entrena igual; allí se dice al
+# [optimizador](../../docs/glosario.md#optimizador) qué puede cambiar.
+#
+# </details>
+#
+# <details><summary>Pista 2: la idea</summary>
+#
+# `optim.AdamW` recibe `baseline.parameters()`, todos. De `batches(..., prepare_small, learn=True)` se aprende; con
+# `batches(..., prepare_small)` se elige. Con `patience=baseline_epochs` entrena hasta el final.
+#
+# </details>
+#
+# <details><summary>Pista 3: casi el código</summary>
+#
+# ```python
+# optimizer = optim.AdamW(baseline.parameters(), lr=1e-3, weight_decay=1e-2)
+# baseline_history = fit(
+#     baseline, optimizer,
+#     batches(small_train, ..., prepare_small, learn=True),
+#     batches(small_val, ..., prepare_small),
+#     patience=baseline_epochs, epochs=...,
+# )
+# ```
+#
+# </details>
+
+# %% [markdown] lang="es" framework="tensorflow"
+# <details><summary>Pista 1: un empujón</summary>
+#
+# Hacen falta un optimizador y una llamada. ¿Qué pesos deben aprender, si todos son aleatorios? La sección 8 de la
+# [lección 01](../../notebooks/es/01_cats_vs_dogs_{framework}.ipynb) entrena igual; vea
+# [optimizador](../../docs/glosario.md#optimizador).
+#
+# </details>
+#
+# <details><summary>Pista 2: la idea</summary>
+#
+# `keras.optimizers.AdamW` recibe la tasa. `baseline` aprende tal como está: no tiene nada congelado. De `batches(...,
+# learn=True)` se aprende; con `batches(...)` se elige. Con `patience=baseline_epochs` entrena hasta el final.
+#
+# </details>
+#
+# <details><summary>Pista 3: casi el código</summary>
+#
+# ```python
+# optimizer = keras.optimizers.AdamW(1e-3, weight_decay=1e-2)
+# baseline_history = fit(
+#     baseline, optimizer,
+#     batches(small_train, ..., learn=True),
+#     batches(small_val, ...),
+#     patience=baseline_epochs, epochs=...,
+# )
+# ```
+#
+# </details>
 
 # %% framework="pytorch" tags=["solution:baseline"]
 torch.manual_seed(SEED)
@@ -273,7 +504,8 @@ baseline_history = fit(
 ### END SOLUTION
 
 # %% tags=["check:baseline"]
-checks.check_baseline(data, baseline_history, probabilities_of(baseline, small_val, prepare_small))
+baseline_val = probabilities_of(baseline, small_val, prepare_small)
+checks.check_baseline(data, baseline_history, count_parameters(baseline), baseline_val)
 path = lab.submit(data, lab.best_three(probabilities_of(baseline, small_hidden, prepare_small)), task="baseline")
 
 # %%
@@ -329,6 +561,136 @@ def features_of(images):
 
 feature_size = backbone.output_shape[1]
 
+# %% [markdown] lang="en" framework="pytorch"
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Do it in the order of the three points. Sections 5 to 8 of [lesson
+# 01](../../notebooks/en/01_cats_vs_dogs_{framework}.ipynb) do the same for two classes. Words:
+# [feature](../../docs/glossary.md#feature), [head](../../docs/glossary.md#head),
+# [freeze](../../docs/glossary.md#freeze).
+#
+# </details>
+#
+# <details><summary>Hint 2: the idea</summary>
+#
+# A `TensorDataset` of features and labels goes into a `DataLoader`, and `fit` trains a `nn.Linear` on it. The head
+# must later see the same features: do not standardise them. `nn.Sequential` puts backbone and head together.
+#
+# </details>
+#
+# <details><summary>Hint 3: nearly the code</summary>
+#
+# ```python
+# train_features, val_features = features_of(data.train.images), ...
+# learn = TensorDataset(torch.from_numpy(train_features), torch.from_numpy(data.train.labels))
+# check = TensorDataset(...)
+# head = nn.Linear(feature_size, data.num_classes).to(device)
+# optimizer = optim.AdamW(head.parameters(), lr=3e-3, weight_decay=1e-2)
+# fit(head, optimizer, DataLoader(learn, 32, shuffle=True), DataLoader(check, 256), patience=10, epochs=60)
+# classifier = nn.Sequential(..., ...)
+# freeze(...)
+# ```
+#
+# </details>
+
+# %% [markdown] lang="en" framework="tensorflow"
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Do it in the order of the three points. Sections 5 to 8 of [lesson
+# 01](../../notebooks/en/01_cats_vs_dogs_{framework}.ipynb) do the same for two classes. Words:
+# [feature](../../docs/glossary.md#feature), [head](../../docs/glossary.md#head),
+# [freeze](../../docs/glossary.md#freeze).
+#
+# </details>
+#
+# <details><summary>Hint 2: the idea</summary>
+#
+# The head is a model of its own: an input of `feature_size` numbers and one `layers.Dense` that gives logits.
+# `batches(features, labels, learn=True)` makes its batches. It must later see the same features: do not standardise
+# them. `add_head(backbone, prepare, ...)` makes the classifier, and `get_weights` and `set_weights` carry the trained
+# layer over.
+#
+# </details>
+#
+# <details><summary>Hint 3: nearly the code</summary>
+#
+# ```python
+# train_features, val_features = features_of(data.train.images), ...
+# head = keras.Sequential([keras.Input((feature_size,)), layers.Dense(data.num_classes)])
+# learn, check = batches(train_features, data.train.labels, learn=True), batches(...)
+# fit(head, keras.optimizers.AdamW(3e-3, weight_decay=1e-2), learn, check, patience=10, epochs=60)
+# backbone.trainable = ...
+# classifier = add_head(backbone, prepare, data.num_classes)
+# classifier.layers[-1].set_weights(...)
+# ```
+#
+# </details>
+
+# %% [markdown] lang="es" framework="pytorch"
+# <details><summary>Pista 1: un empujón</summary>
+#
+# Siga el orden de los tres puntos. Las secciones 5 a 8 de la [lección
+# 01](../../notebooks/es/01_cats_vs_dogs_{framework}.ipynb) hacen lo mismo con dos clases. Palabras:
+# [característica](../../docs/glosario.md#característica), [cabeza](../../docs/glosario.md#cabeza),
+# [congelar](../../docs/glosario.md#congelar).
+#
+# </details>
+#
+# <details><summary>Pista 2: la idea</summary>
+#
+# Un `TensorDataset` de características y etiquetas va a un `DataLoader`, y `fit` entrena con él una `nn.Linear`. La
+# cabeza recibirá después las mismas características: no las estandarice. `nn.Sequential` une red base y cabeza.
+#
+# </details>
+#
+# <details><summary>Pista 3: casi el código</summary>
+#
+# ```python
+# train_features, val_features = features_of(data.train.images), ...
+# learn = TensorDataset(torch.from_numpy(train_features), torch.from_numpy(data.train.labels))
+# check = TensorDataset(...)
+# head = nn.Linear(feature_size, data.num_classes).to(device)
+# optimizer = optim.AdamW(head.parameters(), lr=3e-3, weight_decay=1e-2)
+# fit(head, optimizer, DataLoader(learn, 32, shuffle=True), DataLoader(check, 256), patience=10, epochs=60)
+# classifier = nn.Sequential(..., ...)
+# freeze(...)
+# ```
+#
+# </details>
+
+# %% [markdown] lang="es" framework="tensorflow"
+# <details><summary>Pista 1: un empujón</summary>
+#
+# Siga el orden de los tres puntos. Las secciones 5 a 8 de la [lección
+# 01](../../notebooks/es/01_cats_vs_dogs_{framework}.ipynb) hacen lo mismo con dos clases. Palabras:
+# [característica](../../docs/glosario.md#característica), [cabeza](../../docs/glosario.md#cabeza),
+# [congelar](../../docs/glosario.md#congelar).
+#
+# </details>
+#
+# <details><summary>Pista 2: la idea</summary>
+#
+# La cabeza es un modelo propio: una entrada de `feature_size` números y una `layers.Dense` que da logits.
+# `batches(características, etiquetas, learn=True)` hace sus lotes. Después recibirá las mismas características: no las
+# estandarice. `add_head(backbone, prepare, ...)` hace el clasificador, y `get_weights` y `set_weights` le pasan la
+# capa entrenada.
+#
+# </details>
+#
+# <details><summary>Pista 3: casi el código</summary>
+#
+# ```python
+# train_features, val_features = features_of(data.train.images), ...
+# head = keras.Sequential([keras.Input((feature_size,)), layers.Dense(data.num_classes)])
+# learn, check = batches(train_features, data.train.labels, learn=True), batches(...)
+# fit(head, keras.optimizers.AdamW(3e-3, weight_decay=1e-2), learn, check, patience=10, epochs=60)
+# backbone.trainable = ...
+# classifier = add_head(backbone, prepare, data.num_classes)
+# classifier.layers[-1].set_weights(...)
+# ```
+#
+# </details>
+
 # %% framework="pytorch" tags=["solution:features"]
 torch.manual_seed(SEED)
 ### BEGIN SOLUTION
@@ -356,7 +718,14 @@ classifier.layers[-1].set_weights(head.layers[-1].get_weights())
 
 # %% tags=["check:features"]
 frozen_val = probabilities_of(classifier, data.val.images, prepare)
-checks.check_features(data, train_features, feature_size, count_parameters(classifier), frozen_val)
+checks.check_features(
+    data,
+    (train_features, val_features),
+    feature_size,
+    count_parameters(classifier),
+    frozen_val,
+    probabilities_of(classifier, data.train.images[::3], prepare),
+)
 path = lab.submit(data, lab.best_three(probabilities_of(classifier, data.hidden.images, prepare)), task="features")
 
 # %% [markdown] lang="en"
@@ -395,6 +764,125 @@ print("...", sum(isinstance(part, nn.BatchNorm2d) for part in backbone.modules()
 # %% framework="tensorflow"
 print([layer.name for layer in backbone.layers][-12:])
 print("...", sum(isinstance(layer, layers.BatchNormalization) for layer in backbone.layers), "BatchNormalization")
+
+# %% [markdown] lang="en" framework="pytorch"
+# <details><summary>Hint 1: a nudge</summary>
+#
+# What may move, how far, and from where? [Lesson 03a](../../notebooks/en/03a_fine_tuning_{framework}.ipynb) asks
+# exactly this. Words: [fine-tuning](../../docs/glossary.md#fine-tuning), [learning
+# rate](../../docs/glossary.md#learning-rate).
+#
+# </details>
+#
+# <details><summary>Hint 2: the idea</summary>
+#
+# Set `requires_grad` of every parameter by its name: true for the head (`1.`) and for the last part of the backbone,
+# false for the rest. Freeze every `BatchNorm2d` afterwards. The optimizer gets only what learns, and comes after all
+# this.
+#
+# </details>
+#
+# <details><summary>Hint 3: nearly the code</summary>
+#
+# ```python
+# for name, parameter in fine_tuned.named_parameters():
+#     parameter.requires_grad = name.startswith(("1.", "0.layer4"))  # the names that the cell above prints
+# for part in fine_tuned.modules():
+#     if isinstance(part, nn.BatchNorm2d):
+#         freeze(...)
+# optimizer = optim.AdamW([p for p in fine_tuned.parameters() if p.requires_grad], lr=1e-4, weight_decay=1e-2)
+# fit(fine_tuned, optimizer, batches(..., prepare, learn=True), batches(..., prepare), patience=..., epochs=...)
+# ```
+#
+# </details>
+
+# %% [markdown] lang="en" framework="tensorflow"
+# <details><summary>Hint 1: a nudge</summary>
+#
+# What may move, how far, and from where? [Lesson 03a](../../notebooks/en/03a_fine_tuning_{framework}.ipynb) asks
+# exactly this. Words: [fine-tuning](../../docs/glossary.md#fine-tuning), [learning
+# rate](../../docs/glossary.md#learning-rate).
+#
+# </details>
+#
+# <details><summary>Hint 2: the idea</summary>
+#
+# `base.trainable = True` wakes all layers; then set `trainable` of each layer by its name: true for the last part,
+# false for the rest and for every `BatchNormalization`. `fit` compiles after that, so the optimizer knows what learns.
+#
+# </details>
+#
+# <details><summary>Hint 3: nearly the code</summary>
+#
+# ```python
+# base.trainable = True
+# for layer in base.layers:
+#     layer.trainable = layer.name.startswith("layer4") and not isinstance(layer, layers.BatchNormalization)
+# optimizer = keras.optimizers.AdamW(1e-4, weight_decay=1e-2)
+# fit(fine_tuned, optimizer, batches(..., learn=True), batches(...), patience=..., epochs=...)
+# ```
+#
+# </details>
+
+# %% [markdown] lang="es" framework="pytorch"
+# <details><summary>Pista 1: un empujón</summary>
+#
+# ¿Qué puede moverse, cuánto y desde dónde? Justo eso pregunta la [lección
+# 03a](../../notebooks/es/03a_fine_tuning_{framework}.ipynb). Palabras: [ajuste
+# fino](../../docs/glosario.md#ajuste-fino), [tasa de aprendizaje](../../docs/glosario.md#tasa-de-aprendizaje).
+#
+# </details>
+#
+# <details><summary>Pista 2: la idea</summary>
+#
+# Fije `requires_grad` de cada parámetro según su nombre: verdadero en la cabeza (`1.`) y en la última parte de la red
+# base, falso en lo demás. Congele después cada `BatchNorm2d`. El optimizador recibe solo lo que aprende y se crea al
+# final.
+#
+# </details>
+#
+# <details><summary>Pista 3: casi el código</summary>
+#
+# ```python
+# for name, parameter in fine_tuned.named_parameters():
+#     parameter.requires_grad = name.startswith(("1.", "0.layer4"))  # los nombres que imprime la celda anterior
+# for part in fine_tuned.modules():
+#     if isinstance(part, nn.BatchNorm2d):
+#         freeze(...)
+# optimizer = optim.AdamW([p for p in fine_tuned.parameters() if p.requires_grad], lr=1e-4, weight_decay=1e-2)
+# fit(fine_tuned, optimizer, batches(..., prepare, learn=True), batches(..., prepare), patience=..., epochs=...)
+# ```
+#
+# </details>
+
+# %% [markdown] lang="es" framework="tensorflow"
+# <details><summary>Pista 1: un empujón</summary>
+#
+# ¿Qué puede moverse, cuánto y desde dónde? Justo eso pregunta la [lección
+# 03a](../../notebooks/es/03a_fine_tuning_{framework}.ipynb). Palabras: [ajuste
+# fino](../../docs/glosario.md#ajuste-fino), [tasa de aprendizaje](../../docs/glosario.md#tasa-de-aprendizaje).
+#
+# </details>
+#
+# <details><summary>Pista 2: la idea</summary>
+#
+# `base.trainable = True` despierta todas las capas; fije después `trainable` de cada capa según su nombre: verdadero
+# en la última parte, falso en lo demás y en cada `BatchNormalization`. `fit` compila después, y así el optimizador
+# sabe qué aprende.
+#
+# </details>
+#
+# <details><summary>Pista 3: casi el código</summary>
+#
+# ```python
+# base.trainable = True
+# for layer in base.layers:
+#     layer.trainable = layer.name.startswith("layer4") and not isinstance(layer, layers.BatchNormalization)
+# optimizer = keras.optimizers.AdamW(1e-4, weight_decay=1e-2)
+# fit(fine_tuned, optimizer, batches(..., learn=True), batches(...), patience=..., epochs=...)
+# ```
+#
+# </details>
 
 # %% framework="pytorch" tags=["solution:fine_tune"]
 fine_tuned = copy.deepcopy(classifier)
@@ -476,7 +964,31 @@ path = lab.submit(data, lab.best_three(probabilities_of(fine_tuned, data.hidden.
 # **Reminder.** One number hides much. You write four that the shelter needs.
 #
 # **Top-k accuracy.** The staff see three suggestions. `top_k_accuracy(labels, probabilities, k)`: the share of images
-# whose true class is among the `k` most probable. (`np.argsort(-probabilities, axis=1)` sorts from the most probable.)
+# whose true class is among the `k` most probable.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Take one row of probabilities and k = 2. Which classes does it name, and is the true one among them? See section 5 of
+# [lesson 06a](../../notebooks/en/06a_measuring_a_model_{framework}.ipynb) and [top-k
+# accuracy](../../docs/glossary.md#top-k-accuracy).
+#
+# </details>
+#
+# <details><summary>Hint 2: the idea</summary>
+#
+# `np.argsort` sorts from the smallest to the largest: with a minus before the probabilities the most probable comes
+# first. Keep the first `k` columns, and ask in each row whether the label is there.
+#
+# </details>
+#
+# <details><summary>Hint 3: nearly the code</summary>
+#
+# ```python
+# best = np.argsort(-probabilities, axis=1)[:, :k]
+# return float(np.mean((best == labels[:, None]).any(...)))
+# ```
+#
+# </details>
 
 # %% [markdown] lang="es"
 # ## Tarea 5. Evaluar (4 puntos)
@@ -484,8 +996,31 @@ path = lab.submit(data, lab.best_three(probabilities_of(fine_tuned, data.hidden.
 # **Recuerde.** Un solo número esconde muchas cosas. Usted escribirá cuatro que el refugio necesita.
 #
 # **Exactitud top-k.** El personal verá tres sugerencias. `top_k_accuracy(labels, probabilities, k)`: la proporción de
-# imágenes cuya clase verdadera está entre las `k` más probables. (`np.argsort(-probabilities, axis=1)` ordena desde la
-# más probable.)
+# imágenes cuya clase verdadera está entre las `k` más probables.
+#
+# <details><summary>Pista 1: un empujón</summary>
+#
+# Tome una fila de probabilidades y k = 2. ¿Qué clases nombra? ¿Está entre ellas la verdadera? Vea la sección 5 de la
+# [lección 06a](../../notebooks/es/06a_measuring_a_model_{framework}.ipynb) y [exactitud
+# top-k](../../docs/glosario.md#exactitud-top-k).
+#
+# </details>
+#
+# <details><summary>Pista 2: la idea</summary>
+#
+# `np.argsort` ordena de menor a mayor: con un signo menos delante de las probabilidades, la más probable queda
+# primero. Quédese con las primeras `k` columnas y pregunte en cada fila si está la etiqueta.
+#
+# </details>
+#
+# <details><summary>Pista 3: casi el código</summary>
+#
+# ```python
+# best = np.argsort(-probabilities, axis=1)[:, :k]
+# return float(np.mean((best == labels[:, None]).any(...)))
+# ```
+#
+# </details>
 
 
 # %% tags=["solution:top_k"]
@@ -504,11 +1039,59 @@ checks.check_top_k(data, top_k_accuracy)
 # **Macro accuracy.** A rare breed matters as much as a frequent one. `macro_accuracy(labels, predicted, num_classes)`: for
 # each class the share of its own images that were answered right, then the mean of these shares. A class without images
 # does not count.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Ten images of one breed, one of another, and the single one is wrong: what should the answer be? See section 5 of
+# [lesson 06a](../../notebooks/en/06a_measuring_a_model_{framework}.ipynb) and [macro
+# average](../../docs/glossary.md#macro-average).
+#
+# </details>
+#
+# <details><summary>Hint 2: the idea</summary>
+#
+# For class `k`: choose the images whose *label* is `k`, and take the share that was answered `k`. Leave out the
+# classes that no label names; the mean of an empty list is no number.
+#
+# </details>
+#
+# <details><summary>Hint 3: nearly the code</summary>
+#
+# ```python
+# shares = [np.mean(predicted[labels == k] == k) for k in range(num_classes) if ...]
+# return float(np.mean(shares))
+# ```
+#
+# </details>
 
 # %% [markdown] lang="es"
 # **Exactitud macro.** Una raza poco frecuente importa tanto como una frecuente. `macro_accuracy(labels, predicted,
 # num_classes)`: de cada clase, la proporción de sus propias imágenes en que se acierta; después, la media de esas
 # proporciones. Las clases sin imágenes no cuentan.
+#
+# <details><summary>Pista 1: un empujón</summary>
+#
+# Diez imágenes de una raza, una de otra, y en esa una se falla: ¿cuál debería ser la respuesta? Vea la sección 5 de la
+# [lección 06a](../../notebooks/es/06a_measuring_a_model_{framework}.ipynb) y [promedio
+# macro](../../docs/glosario.md#promedio-macro).
+#
+# </details>
+#
+# <details><summary>Pista 2: la idea</summary>
+#
+# En la clase `k`: elija las imágenes cuya *etiqueta* es `k` y calcule en qué proporción se respondió `k`. Excluya las
+# clases que no aparecen en las etiquetas; la media de una lista vacía no es un número.
+#
+# </details>
+#
+# <details><summary>Pista 3: casi el código</summary>
+#
+# ```python
+# shares = [np.mean(predicted[labels == k] == k) for k in range(num_classes) if ...]
+# return float(np.mean(shares))
+# ```
+#
+# </details>
 
 
 # %% tags=["solution:macro"]
@@ -525,13 +1108,65 @@ checks.check_macro(data, macro_accuracy)
 
 # %% [markdown] lang="en"
 # **The breeds most confused.** `most_confused(labels, predicted, num_classes)` returns three numbers: the true class, the
-# wrong answer that is most often given for it, and how often. (Count all pairs in a confusion matrix, rows true, columns
-# answers; set its diagonal to 0; find the largest entry.)
+# wrong answer that is most often given for it, and how often.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Write the pairs (true, answer) of six images on paper, and count the wrong ones. Section 2 of [lesson
+# 06a](../../notebooks/en/06a_measuring_a_model_{framework}.ipynb) puts such counts into a [confusion
+# matrix](../../docs/glossary.md#confusion-matrix).
+#
+# </details>
+#
+# <details><summary>Hint 2: the idea</summary>
+#
+# A square of zeros, a row for each true class and a column for each answer. Add 1 for every image, set the diagonal
+# (the right answers) to 0, and find the largest entry. Count; take no shares.
+#
+# </details>
+#
+# <details><summary>Hint 3: nearly the code</summary>
+#
+# ```python
+# counts = np.zeros((num_classes, num_classes), int)
+# np.add.at(counts, (labels, predicted), 1)
+# np.fill_diagonal(counts, ...)
+# true, answer = np.unravel_index(counts.argmax(), counts.shape)
+# return [int(true), int(answer), ...]
+# ```
+#
+# </details>
 
 # %% [markdown] lang="es"
 # **Las razas que más se confunden.** `most_confused(labels, predicted, num_classes)` devuelve tres números: la clase
-# verdadera, la respuesta errónea que más se le da y cuántas veces. (Cuente todos los pares en una matriz de confusión,
-# con las verdaderas en filas y las respuestas en columnas; ponga a 0 la diagonal; busque el valor más alto).
+# verdadera, la respuesta errónea que más se le da y cuántas veces.
+#
+# <details><summary>Pista 1: un empujón</summary>
+#
+# Escriba en un papel los pares (verdadera, respuesta) de seis imágenes y cuente los erróneos. La sección 2 de la
+# [lección 06a](../../notebooks/es/06a_measuring_a_model_{framework}.ipynb) pone esas cuentas en una [matriz de
+# confusión](../../docs/glosario.md#matriz-de-confusión).
+#
+# </details>
+#
+# <details><summary>Pista 2: la idea</summary>
+#
+# Un cuadrado de ceros, con una fila por clase verdadera y una columna por respuesta. Sume 1 por cada imagen, ponga a 0
+# la diagonal (los aciertos) y busque el valor más alto. Cuente; no calcule proporciones.
+#
+# </details>
+#
+# <details><summary>Pista 3: casi el código</summary>
+#
+# ```python
+# counts = np.zeros((num_classes, num_classes), int)
+# np.add.at(counts, (labels, predicted), 1)
+# np.fill_diagonal(counts, ...)
+# true, answer = np.unravel_index(counts.argmax(), counts.shape)
+# return [int(true), int(answer), ...]
+# ```
+#
+# </details>
 
 
 # %% tags=["solution:confused"]
@@ -556,6 +1191,32 @@ checks.check_confused(data, most_confused)
 # $$\frac{p + \frac{z^2}{2n} \pm z\sqrt{\frac{p(1-p)}{n} + \frac{z^2}{4n^2}}}{1 + \frac{z^2}{n}}$$
 #
 # and never below 0 or above 1.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Try 10 right of 10: an interval that ends at exactly 1 on both sides would say that you are certain. Section 6 of
+# [lesson 06a](../../notebooks/en/06a_measuring_a_model_{framework}.ipynb) builds this formula; see [confidence
+# interval](../../docs/glossary.md#confidence-interval).
+#
+# </details>
+#
+# <details><summary>Hint 2: the idea</summary>
+#
+# Compute the root first, times `z`. The two ends differ only in the sign before it; both are divided by `1 + z**2 /
+# total`.
+#
+# </details>
+#
+# <details><summary>Hint 3: nearly the code</summary>
+#
+# ```python
+# p = right / total
+# half = z * np.sqrt(p * (1 - p) / total + ...)
+# ends = [(p + z**2 / (2 * total) + sign * half) / (1 + z**2 / total) for sign in (-1, 1)]
+# return [max(0.0, float(ends[0])), ...]
+# ```
+#
+# </details>
 
 # %% [markdown] lang="es"
 # **Un intervalo.** Con tan pocas imágenes, ¿cuánto podría desviarse la exactitud? `accuracy_interval(right, total)`
@@ -564,6 +1225,32 @@ checks.check_confused(data, most_confused)
 # $$\frac{p + \frac{z^2}{2n} \pm z\sqrt{\frac{p(1-p)}{n} + \frac{z^2}{4n^2}}}{1 + \frac{z^2}{n}}$$
 #
 # y nunca bajan de 0 ni pasan de 1.
+#
+# <details><summary>Pista 1: un empujón</summary>
+#
+# Pruebe con 10 aciertos de 10: un intervalo con los dos extremos en 1 diría que no hay ninguna duda. La sección 6 de
+# la [lección 06a](../../notebooks/es/06a_measuring_a_model_{framework}.ipynb) construye esta fórmula; vea [intervalo
+# de confianza](../../docs/glosario.md#intervalo-de-confianza).
+#
+# </details>
+#
+# <details><summary>Pista 2: la idea</summary>
+#
+# Calcule primero la raíz, multiplicada por `z`. Los dos extremos solo difieren en el signo que lleva delante; ambos se
+# dividen entre `1 + z**2 / total`.
+#
+# </details>
+#
+# <details><summary>Pista 3: casi el código</summary>
+#
+# ```python
+# p = right / total
+# half = z * np.sqrt(p * (1 - p) / total + ...)
+# ends = [(p + z**2 / (2 * total) + sign * half) / (1 + z**2 / total) for sign in (-1, 1)]
+# return [max(0.0, float(ends[0])), ...]
+# ```
+#
+# </details>
 
 
 # %% tags=["solution:interval"]
@@ -626,6 +1313,132 @@ ax.tick_params(axis="x", rotation=90)
 # $$L = L_{\text{raza}} + w \cdot L_{\text{especie}}$$
 #
 # Complete las dos cabezas y la pérdida. Las dos cabezas dan logits.
+
+# %% [markdown] lang="en" framework="pytorch"
+# <details><summary>Hint 1: a nudge</summary>
+#
+# How many numbers does each head give? And what remains of the loss with w = 0? [Lesson
+# 09a](../../notebooks/en/09a_shared_knowledge_{framework}.ipynb) trains several tasks on one trunk; see [multitask
+# learning](../../docs/glossary.md#multitask-learning) and [logits](../../docs/glossary.md#logits).
+#
+# </details>
+#
+# <details><summary>Hint 2: the idea</summary>
+#
+# The shared layer gives 128 numbers. On them stand two `nn.Linear`, one with an output a breed, one with two. No
+# softmax: `cross_entropy` takes logits. The loss is one cross-entropy plus `species_weight` times the other.
+#
+# </details>
+#
+# <details><summary>Hint 3: nearly the code</summary>
+#
+# ```python
+# self.breed = nn.Linear(128, num_breeds)
+# self.species = nn.Linear(...)
+# ```
+#
+# ```python
+# breed_loss = nn.functional.cross_entropy(breed_logits, breeds)
+# species_loss = ...
+# return breed_loss + ...
+# ```
+#
+# </details>
+
+# %% [markdown] lang="en" framework="tensorflow"
+# <details><summary>Hint 1: a nudge</summary>
+#
+# How many numbers does each head give? And what remains of the loss with w = 0? [Lesson
+# 09a](../../notebooks/en/09a_shared_knowledge_{framework}.ipynb) trains several tasks on one trunk; see [multitask
+# learning](../../docs/glossary.md#multitask-learning) and [logits](../../docs/glossary.md#logits).
+#
+# </details>
+#
+# <details><summary>Hint 2: the idea</summary>
+#
+# The shared layer gives 128 numbers. On them stand two `layers.Dense`, one with an output a breed, one with two. No
+# softmax: `cross_entropy` of this cell takes logits, after the labels. The loss is one cross-entropy plus
+# `species_weight` times the other.
+#
+# </details>
+#
+# <details><summary>Hint 3: nearly the code</summary>
+#
+# ```python
+# breed = layers.Dense(num_breeds)(shared)
+# species = layers.Dense(...)(shared)
+# ```
+#
+# ```python
+# breed_loss = cross_entropy(breeds, breed_logits)
+# species_loss = ...
+# return breed_loss + ...
+# ```
+#
+# </details>
+
+# %% [markdown] lang="es" framework="pytorch"
+# <details><summary>Pista 1: un empujón</summary>
+#
+# ¿Cuántos números da cada cabeza? ¿Y qué queda de la pérdida con w = 0? La [lección
+# 09a](../../notebooks/es/09a_shared_knowledge_{framework}.ipynb) entrena varias tareas sobre un tronco; vea
+# [aprendizaje multitarea](../../docs/glosario.md#aprendizaje-multitarea) y [logits](../../docs/glosario.md#logits).
+#
+# </details>
+#
+# <details><summary>Pista 2: la idea</summary>
+#
+# La capa compartida da 128 números. Sobre ellos van dos `nn.Linear`, una con una salida por raza y otra con dos. Sin
+# softmax: `cross_entropy` recibe logits. La pérdida es una entropía cruzada más `species_weight` por la otra.
+#
+# </details>
+#
+# <details><summary>Pista 3: casi el código</summary>
+#
+# ```python
+# self.breed = nn.Linear(128, num_breeds)
+# self.species = nn.Linear(...)
+# ```
+#
+# ```python
+# breed_loss = nn.functional.cross_entropy(breed_logits, breeds)
+# species_loss = ...
+# return breed_loss + ...
+# ```
+#
+# </details>
+
+# %% [markdown] lang="es" framework="tensorflow"
+# <details><summary>Pista 1: un empujón</summary>
+#
+# ¿Cuántos números da cada cabeza? ¿Y qué queda de la pérdida con w = 0? La [lección
+# 09a](../../notebooks/es/09a_shared_knowledge_{framework}.ipynb) entrena varias tareas sobre un tronco; vea
+# [aprendizaje multitarea](../../docs/glosario.md#aprendizaje-multitarea) y [logits](../../docs/glosario.md#logits).
+#
+# </details>
+#
+# <details><summary>Pista 2: la idea</summary>
+#
+# La capa compartida da 128 números. Sobre ellos van dos `layers.Dense`, una con una salida por raza y otra con dos.
+# Sin softmax: `cross_entropy`, de esta celda, recibe primero las etiquetas y después los logits. La pérdida es una
+# entropía cruzada más `species_weight` por la otra.
+#
+# </details>
+#
+# <details><summary>Pista 3: casi el código</summary>
+#
+# ```python
+# breed = layers.Dense(num_breeds)(shared)
+# species = layers.Dense(...)(shared)
+# ```
+#
+# ```python
+# breed_loss = cross_entropy(breeds, breed_logits)
+# species_loss = ...
+# return breed_loss + ...
+# ```
+#
+# </details>
 
 
 # %% framework="pytorch" tags=["solution:two_heads"]
@@ -833,6 +1646,30 @@ print(metrics.describe_difference(metrics.paired_difference(alone, both), LANGUA
 #
 # Write `name_or_nothing(probabilities, class_names, threshold)`: a list with, for each row, the name of the most
 # probable class, or `None` if that probability is below the threshold.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# Which of the rows [0.9, 0.1] and [0.6, 0.4] should be answered at a threshold of 0.7? Section 15 of [lesson
+# 01](../../notebooks/en/01_cats_vs_dogs_{framework}.ipynb) shows why one would rather say nothing; the probabilities
+# come from a [softmax](../../docs/glossary.md#softmax).
+#
+# </details>
+#
+# <details><summary>Hint 2: the idea</summary>
+#
+# The place of the largest probability is the class, the largest probability itself decides. A probability that equals
+# the threshold is enough.
+#
+# </details>
+#
+# <details><summary>Hint 3: nearly the code</summary>
+#
+# ```python
+# best = int(row.argmax())
+# answers.append(class_names[best] if row[best] >= ... else None)
+# ```
+#
+# </details>
 
 # %% [markdown] lang="es"
 # ## Tarea 7. Una imagen suya y otra de otro tipo (1 punto, y 1 por su respuesta)
@@ -842,6 +1679,30 @@ print(metrics.describe_difference(metrics.paired_difference(alone, both), LANGUA
 #
 # Escriba `name_or_nothing(probabilities, class_names, threshold)`: una lista que contiene, para cada fila, el nombre de
 # la clase más probable, o `None` si esa probabilidad es menor que el umbral (`threshold`).
+#
+# <details><summary>Pista 1: un empujón</summary>
+#
+# ¿Cuál de las filas [0.9, 0.1] y [0.6, 0.4] merece respuesta con un umbral de 0.7? La sección 15 de la [lección
+# 01](../../notebooks/es/01_cats_vs_dogs_{framework}.ipynb) enseña por qué a veces es mejor callar; las probabilidades
+# salen de una [softmax](../../docs/glosario.md#softmax).
+#
+# </details>
+#
+# <details><summary>Pista 2: la idea</summary>
+#
+# El lugar de la mayor probabilidad es la clase; la mayor probabilidad decide si se responde. Si es igual al umbral,
+# basta.
+#
+# </details>
+#
+# <details><summary>Pista 3: casi el código</summary>
+#
+# ```python
+# best = int(row.argmax())
+# answers.append(class_names[best] if row[best] >= ... else None)
+# ```
+#
+# </details>
 
 
 # %% tags=["solution:unsure"]
@@ -932,6 +1793,35 @@ ask_for_photo(lambda photo: show_answer(prepare_photo(photo, data.image_size)), 
 # - average the probabilities of two models that err in different ways.
 #
 # Three points for the first breed, one for the first three.
+#
+# <details><summary>Hint 1: a nudge</summary>
+#
+# The shortest way that counts: what do you have already that answers `data.hidden.images`? Then improve it, and choose
+# by what the validation images said. See [linear probe](../../docs/glossary.md#linear-probe), section 1 of [lesson
+# 06b](../../notebooks/en/06b_comparing_models_{framework}.ipynb), and [lesson
+# 02a](../../notebooks/en/02a_what_layers_know_{framework}.ipynb).
+#
+# </details>
+#
+# <details><summary>Hint 2: the idea</summary>
+#
+# All labelled images together are more than those of one part: `np.concatenate` images and labels of `data.train` and
+# `data.val`, compute their features and those of the hidden images, and give all three to `metrics.linear_probe`.
+#
+# </details>
+#
+# <details><summary>Hint 3: nearly the code</summary>
+#
+# ```python
+# all_images = np.concatenate([data.train.images, data.val.images])
+# all_labels = ...
+# learnt, asked = features_of(all_images), features_of(...)
+# final_probabilities = metrics.linear_probe(learnt, all_labels, asked, strength=0.01)
+# ```
+#
+# With mirror images: the same with `images[:, :, ::-1]`, the labels twice, and the mean of both answers.
+#
+# </details>
 
 # %% [markdown] lang="es"
 # ## Tarea 8. Entregar (4 puntos)
@@ -946,6 +1836,36 @@ ask_for_photo(lambda photo: show_answer(prepare_photo(photo, data.image_size)), 
 # - promedie las probabilidades de dos modelos que se equivoquen de manera distinta.
 #
 # Tres puntos por la primera raza y uno por las tres primeras.
+#
+# <details><summary>Pista 1: un empujón</summary>
+#
+# El camino más corto que cuenta: ¿qué tiene ya que responda a `data.hidden.images`? Mejórelo después, y elija por lo
+# que dijeron las imágenes de validación. Vea [sonda lineal](../../docs/glosario.md#sonda-lineal), la sección 1 de la
+# [lección 06b](../../notebooks/es/06b_comparing_models_{framework}.ipynb) y la [lección
+# 02a](../../notebooks/es/02a_what_layers_know_{framework}.ipynb).
+#
+# </details>
+#
+# <details><summary>Pista 2: la idea</summary>
+#
+# Todas las imágenes etiquetadas juntas son más que las de una parte: una con `np.concatenate` imágenes y etiquetas de
+# `data.train` y `data.val`, calcule sus características y las de las imágenes ocultas, y dé las tres cosas a
+# `metrics.linear_probe`.
+#
+# </details>
+#
+# <details><summary>Pista 3: casi el código</summary>
+#
+# ```python
+# all_images = np.concatenate([data.train.images, data.val.images])
+# all_labels = ...
+# learnt, asked = features_of(all_images), features_of(...)
+# final_probabilities = metrics.linear_probe(learnt, all_labels, asked, strength=0.01)
+# ```
+#
+# Con los reflejos: lo mismo con `images[:, :, ::-1]`, las etiquetas dos veces y la media de las dos respuestas.
+#
+# </details>
 
 # %% tags=["solution:final"]
 ### BEGIN SOLUTION

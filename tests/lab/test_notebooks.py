@@ -122,7 +122,7 @@ def copy_lab(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("language", "framework"), [("en", "pytorch"), ("es", "tensorflow")])
+@pytest.mark.parametrize(("language", "framework"), FOUR)
 def test_a_solution_gets_full_points_on_drawn_pets(cache, tmp_path, monkeypatch, language, framework):
     need(framework)
     reached = run_solution(language, framework, "drawn_pets_breeds", tmp_path, monkeypatch, 64)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tlhelpers.lab.alone import run_alone
+from tlhelpers.lab.alone import as_json, cell_of, run_alone
 
 ANSWER_BYTES = 4 << 20
 _DUMPABLE = 4  # of prctl(2)
@@ -27,13 +27,18 @@ def call(task: dict) -> dict:
     """Runs one cell and calls its function.
 
     Args:
-        task: `sources` of all cells, the `place` of this one, `function`, and `cases`, each a list of arguments.
+        task: `sources` of all cells, `function`, the `place` of the cell that should define it (None where the
+            notebook has lost it), and `cases`, each a list of arguments.
 
     Returns:
         `answers`, one a case, or `error` (a code) with what is known of it.
     """
     try:
-        scope = run_alone(task["sources"], task["place"])
+        place = cell_of(task["sources"], task["function"])  # as the check does: who writes a new cell has solved it
+        place = task["place"] if place is None else place
+        if place is None:
+            return {"error": "missing_cell"}
+        scope = run_alone(task["sources"], place)
     except BaseException as error:
         return {"error": "cell_error", **_describe(error)}
     function = scope.get(task["function"])
@@ -47,7 +52,7 @@ def call(task: dict) -> dict:
             answers.append(_describe(error))
             continue
         try:
-            answers.append({"value": json.loads(json.dumps(came, default=_plain, allow_nan=False))})
+            answers.append({"value": as_json(came)})
         except (TypeError, ValueError, RecursionError):
             answers.append({})  # nothing that JSON has: it is another answer than the right one
     return {"answers": answers}
@@ -66,16 +71,6 @@ def _describe(error: BaseException) -> dict:
     kind = next(kind for kind in type(error).__mro__ if getattr(builtins, kind.__name__, None) is kind)
     name = getattr(error, "name", None)
     return {"kind": kind.__name__, "name": name if isinstance(name, str) else ""}
-
-
-def _plain(value):
-    if isinstance(value, set | frozenset):
-        return sorted(value)
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    if hasattr(value, "numpy"):  # a tensor
-        return value.numpy().tolist()
-    raise TypeError(f"{type(value).__name__} is nothing that JSON has")
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tlhelpers.errors import TlhelpersError
-from tlhelpers.lab.alone import cell_of, run_alone
+from tlhelpers.lab.alone import as_json, cell_of, equal_json, run_alone
 from tlhelpers.lab.data import LabData
 
 ROUNDING = 1e-3  # how far sums of probabilities may be from 1, and fractions from the right answer
@@ -70,7 +70,7 @@ def is_chance(data: LabData, value: float) -> bool:
 
 
 def call(data: LabData, function: Callable, *arguments) -> object:
-    """What a learner's function returns, run as a grader runs it: see `alone`.
+    """What a learner's function returns, run as a grader runs it (see `alone`) and as JSON has it.
 
     Raises:
         CheckFailedError: It returns nothing, or uses what a grader does not give it.
@@ -87,14 +87,16 @@ def call(data: LabData, function: Callable, *arguments) -> object:
             f"función o fija como constante, y {error.name} no es nada de eso. Calcúlelo dentro de la función o páselo "
             "como argumento.",
         )
-    came = sorted(came) if isinstance(came, set | frozenset) else came
     if came is None:
         fail(
             data,
             f"{name} gave nothing back (None). Does it end with return?",
             f"{name} no ha devuelto nada (None). ¿Termina con return?",
         )
-    return came
+    try:
+        return as_json(came)
+    except (TypeError, ValueError, RecursionError):  # no answer that a grader can read, so none that is right
+        return came
 
 
 def _alone(function: Callable) -> Callable:
@@ -105,31 +107,26 @@ def _alone(function: Callable) -> Callable:
         return function
     name = getattr(function, "__name__", "")
     place = cell_of(sources, name)
-    return function if place is None else run_alone(sources, place)[name]
+    if place is None:
+        return function
+    others = [source for number, source in enumerate(sources) if number != place]
+    return run_alone([*others, sources[place]], len(others))[name]  # what was run since then stands above it now
 
 
 def expect(data: LabData, shown: str, came: object, wanted: object) -> None:
-    """Compares an answer, number or list, with the right one; `shown` is the call as a learner would write it.
+    """Compares an answer with the right one, as a grader does; `shown` is the call as a learner would write it.
 
     Raises:
         CheckFailedError: They differ.
     """
-    try:
-        same = np.shape(came) == np.shape(wanted) and np.allclose(came, wanted, atol=ROUNDING)
-    except (TypeError, ValueError):  # not numbers
-        same = False
-    if not same:
-        expect_failed(data, shown, came, wanted)
+    if not equal_json(came, wanted):
+        en = f"{shown} should give {short(wanted)}, and gave {short(came)}."
+        fail(data, en, f"{shown} debería dar {short(wanted)} y dio {short(came)}.")
 
 
-def expect_failed(data: LabData, shown: str, came: object, wanted: object) -> None:
-    """Says what a call should have given.
-
-    Raises:
-        CheckFailedError: Always.
-    """
-    en = f"{shown} should give {short(wanted)}, and gave {short(came)}."
-    fail(data, en, f"{shown} debería dar {short(wanted)} y dio {short(came)}.")
+def is_about(came: object, value: float) -> bool:
+    """Whether an answer is this number, which a well-known mistake gives."""
+    return equal_json(came, float(value))
 
 
 def short(value: object) -> str:
