@@ -1,8 +1,6 @@
 """Runs notebooks with parameters, each in a kernel of its own, so that PyTorch and TensorFlow never meet."""
 
-import ast
 import contextlib
-import difflib
 import logging
 import os
 import time
@@ -11,11 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
-from tlcourse.lessons import LESSON_NAME
-from tlcourse.source_cells import PARAMETERS_TAG, strip_magics
-from tlhelpers.errors import ParameterError, TlhelpersError
+from tlcourse.parameters import check_parameters, read_params
+from tlhelpers.errors import TlhelpersError
 from tlhelpers.paths import atomic_path
 
 CELL_SECONDS = 3600  # a cell that takes longer hangs
@@ -64,12 +59,11 @@ def run(
         timeout: Seconds that one cell may take; None for no limit.
 
     Raises:
-        ParameterError: A parameter that the notebook does not have, or a value of another type; nothing was run.
+        ParameterError: A parameter that the notebook does not have, or a value that it cannot take; nothing was run.
         NotebookFailedError: A cell failed; the message names cell and exception.
     """
     notebook, output = Path(notebook).resolve(), Path(output).resolve()
-    values = (read_params(params_file, notebook) if params_file else {}) | (parameters or {})
-    check_parameters(notebook, values)
+    values = check_parameters(notebook, read_params(params_file, notebook) | (parameters or {}))
     output.parent.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
     with atomic_path(output) as temporary, _absolute_folders(), _quiet_papermill():
@@ -80,109 +74,11 @@ def run(
     return RunResult(notebook, output, values, time.perf_counter() - start)
 
 
-def read_parameters(notebook: Path) -> dict[str, str]:
-    """The names in a notebook's parameters cell, with their defaults as Python source.
-
-    papermill's own inspection takes one line for one parameter and loses it when a comment holds a `=`.
-
-    Raises:
-        ParameterError: The file is no notebook, or not exactly one of its cells has the tag `parameters`.
-    """
-    import nbformat
-
-    try:
-        node = nbformat.read(notebook, as_version=4)
-    except FileNotFoundError:
-        raise ParameterError(f"{notebook}: expected a notebook, and there is no such file.") from None
-    except (ValueError, nbformat.ValidationError) as error:
-        raise ParameterError(f"{notebook}: expected a notebook, came something else: {error}.") from None
-    tagged = [cell for cell in node.cells if PARAMETERS_TAG in cell.metadata.get("tags", [])]
-    if len(tagged) != 1:
-        raise ParameterError(
-            f"{notebook}: expected one cell tagged {PARAMETERS_TAG!r}, came {len(tagged)}. "
-            "Tag the cell that holds the notebook's settings, and no other."
-        )
-    try:
-        statements = ast.parse(strip_magics(tagged[0].source)).body
-    except SyntaxError as error:
-        raise ParameterError(f"{notebook}: its parameters cell is no Python code ({error}). Mend it.") from None
-    found = {}
-    for statement in statements:
-        targets = getattr(statement, "targets", [getattr(statement, "target", None)])
-        if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value and isinstance(targets[0], ast.Name):
-            found[targets[0].id] = ast.unparse(statement.value)
-    return found
-
-
-def read_params(path: Path, notebook: Path) -> dict:
-    """Reads a YAML file of parameters for a notebook.
-
-    A key that is a lesson's name, as `01_cats_vs_dogs:`, holds parameters that only this lesson's notebooks get. There
-    a name without a value takes away the one that all lessons get, for a lesson that has no such parameter.
-
-    Raises:
-        ParameterError: No such file, no YAML, or no mapping of names to values.
-    """
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ParameterError(f"{path}: expected a YAML file of parameters, came: {error}.") from None
-    if values is None:
-        return {}
-    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise ParameterError(f"{path}: expected lines `NAME: value`, came {values!r}. Write one parameter a line.")
-    lessons = {key: values.pop(key) for key in list(values) if LESSON_NAME.fullmatch(key)}
-    for lesson, own in lessons.items():
-        if not isinstance(own, dict):
-            raise ParameterError(f"{path}: expected parameters below {lesson}:, came {own!r}. Indent them below it.")
-        if Path(notebook).stem.startswith(f"{lesson}_"):
-            values = {name: value for name, value in (values | own).items() if value is not None or name not in own}
-    return values
-
-
-def check_parameters(notebook: Path, values: dict) -> None:
-    """Refuses parameters that the notebook does not have, and values of another type than their default.
-
-    Raises:
-        ParameterError: With the name that was probably meant, and all names and defaults.
-    """
-    known = read_parameters(notebook)
-    for name, value in values.items():
-        if name not in known:
-            close = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.5)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            table = "\n".join(f"  {key} = {default}" for key, default in known.items())
-            raise ParameterError(
-                f"{Path(notebook).name} has no parameter {name!r}.{hint} It has, with these defaults:\n{table}"
-            )
-        wanted = _kind(known[name])
-        if wanted and (not isinstance(value, wanted[1]) or (isinstance(value, bool) and wanted[1] is not bool)):
-            raise ParameterError(
-                f"{Path(notebook).name}: expected a {wanted[0]} for {name} (its default is {known[name]}), "
-                f"came {value!r}. Give a {wanted[0]}."
-            )
-
-
 def to_html(notebook: Path, html: Path) -> Path:
     """Writes an executed notebook as one HTML file with its images inside, that needs no network."""
     from tlcourse.html_report import to_html as write  # nbconvert takes half a second to import
 
     return write(notebook, html)
-
-
-def _kind(default: str) -> tuple[str, type | tuple] | None:
-    """Name and types of what may replace a default; None where anything may, as for None or an expression."""
-    try:
-        value = ast.literal_eval(default)
-    except ValueError:
-        return None
-    if isinstance(value, bool):
-        return "bool", bool
-    if isinstance(value, int | float):
-        return "number", (int, float)
-    if isinstance(value, str):
-        return "string", str
-    return ("list", (list, tuple)) if isinstance(value, list | tuple) else None
 
 
 def _execute(notebook: Path, target: Path, values: dict, progress: bool, timeout: float | None) -> str | None:

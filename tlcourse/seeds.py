@@ -5,7 +5,6 @@ import hashlib
 import json
 import math
 import os
-from ast import literal_eval
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ import numpy as np
 from tlcourse import runner
 from tlcourse.ledger import NOTHING, markdown_table
 from tlcourse.notebook_files import code_cells, read_notebook, tags_of, text_of
+from tlcourse.parameters import read_parameters
 from tlcourse.records import collect
 from tlcourse.sentences import SETUP_TAG, read_setup
 from tlcourse.source_cells import SOLUTION_TAG
@@ -127,9 +127,9 @@ def write_section(page: Path, runs: SeedRuns) -> None:
 
 def _was_run_with(notebook: Path, values: dict) -> bool:
     """Whether the notebook's own outputs, all of them there, come from these parameters."""
-    defaults = runner.read_parameters(notebook)
+    defaults = read_parameters(notebook)
     cells = [cell for cell in code_cells(read_notebook(notebook)) if SOLUTION_TAG not in tags_of(cell)]
-    return all(literal_eval(defaults[name]) == values[name] for name in values) and all(
+    return all(defaults[name].value == values[name] for name in values) and all(
         cell["execution_count"] is not None for cell in cells
     )
 

@@ -98,6 +98,7 @@ def test_run_takes_a_lesson_with_parameters_and_leaves_notebooks_and_html(course
     report = tlcourse(course, "run", "01", "--framework", "both", "--language", "both", "-p", "SEDE", "3", code=1)
     assert "Did you mean 'SEED'?" in report
     assert not (course / "results").exists()
+    (course / "a folder").mkdir()
     tlcourse(
         course, *("run", "1", "--framework", "tensorflow", "--language", "es", "--html"),
         *("-f", "notebooks/params/photos.yaml", "-p", "SEED", "3", "-p", "DATASET", "a folder"),
@@ -105,7 +106,7 @@ def test_run_takes_a_lesson_with_parameters_and_leaves_notebooks_and_html(course
     assert sorted(os.listdir(course / "results")) == ["01_tiny_tensorflow_es.html", "01_tiny_tensorflow_es.ipynb"]
     text = (course / "results/01_tiny_tensorflow_es.ipynb").read_text(encoding="utf-8")
     assert "tensorflow in es, seed 3, 224 px" in text
-    assert '"data": "a folder"' in text
+    assert f'"data": "{course / "a folder"}"' in text
 
 
 def test_a_run_that_fails_in_one_framework_still_runs_the_other(course):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tlcourse.lessons import read_lesson
-from tlcourse.runner import read_params
+from tlcourse.parameters import check_parameters, read_params
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 LESSONS = sorted((NOTEBOOKS / "src").glob("*.py"))
@@ -20,8 +20,10 @@ def read_defaults(source: Path) -> dict:
 @pytest.mark.parametrize("source", LESSONS, ids=lambda path: path.stem)
 @pytest.mark.parametrize("params", sorted((NOTEBOOKS / "params").glob("*.yaml")), ids=lambda path: path.stem)
 def test_each_parameter_is_one_of_the_lesson(params, source):
-    given = read_params(params, NOTEBOOKS / "en" / f"{source.stem}_pytorch.ipynb")
+    notebook = NOTEBOOKS / "en" / f"{source.stem}_pytorch.ipynb"
+    given = read_params(params, notebook)
     assert set(given) <= set(read_defaults(source))
+    assert check_parameters(notebook, given) == given
 
 
 @pytest.mark.parametrize("source", LESSONS, ids=lambda path: path.stem)

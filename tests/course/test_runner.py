@@ -2,7 +2,6 @@
 
 import os
 import re
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -68,33 +67,6 @@ def test_a_misspelled_parameter_is_refused_before_anything_runs(make, tmp_path):
         assert f"\n  {line}" in message
     assert not (tmp_path / "out").exists()
     assert not (notebook.parent / "ran").exists()
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "wanted"),
-    [
-        ("SEED", "one", "number"),
-        ("SEED", True, "number"),
-        ("LANGUAGE", 3, "string"),
-        ("RATES", 0.1, "list"),
-        ("QUICK", 1, "bool"),
-    ],
-)
-def test_a_value_of_another_kind_is_refused(make, name, value, wanted):
-    with pytest.raises(ParameterError, match=f"expected a {wanted} for {name} .*Give a {wanted}"):
-        runner.check_parameters(make(), {name: value})
-
-
-def test_a_value_of_the_same_kind_is_taken(make):
-    runner.check_parameters(make(), {"SEED": 1.5, "LANGUAGE": "es", "RATES": (1,), "QUICK": False, "LIMIT": "any"})
-
-
-@pytest.mark.parametrize("text", ["- SEED\n", "SEED: [\n", "1: 2\n", "just text"])
-def test_a_file_that_holds_no_parameters_is_refused(tmp_path, text):
-    path = tmp_path / "params.yaml"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(ParameterError, match=r"params\.yaml: expected"):
-        runner.read_params(path, Path("01_tiny_pytorch.ipynb"))
 
 
 def test_a_notebook_without_a_parameters_cell_and_a_file_that_is_none_are_refused(make, tmp_path):
@@ -174,24 +146,3 @@ def test_html_holds_images_and_formulas_and_asks_the_network_for_nothing(make, t
         r"""<(?:script|link|img|iframe)[^>]+(?:src|href)=["'](?!data:)([^"']+)|import\(([^)]+)\)""", page
     )
     assert loaded == []
-
-
-def test_a_lesson_gets_its_own_section_and_no_other(tmp_path):
-    params = tmp_path / "p.yaml"
-    params.write_text("SEED: 1\n01_tiny: {SEED: 2}\n02_other: {UNKNOWN: 3}\n", encoding="utf-8")
-    assert runner.read_params(params, Path("01_tiny_pytorch.ipynb")) == {"SEED": 2}
-    assert runner.read_params(params, Path("03_more_tensorflow.ipynb")) == {"SEED": 1}
-
-
-def test_a_lesson_can_do_without_a_parameter_of_all_lessons(tmp_path):
-    params = tmp_path / "p.yaml"
-    params.write_text("SEED: 1\nSIZE: 64\n01_tiny:\n  SIZE:\n", encoding="utf-8")
-    assert runner.read_params(params, Path("01_tiny_pytorch.ipynb")) == {"SEED": 1}
-    assert runner.read_params(params, Path("03_more_tensorflow.ipynb")) == {"SEED": 1, "SIZE": 64}
-
-
-def test_a_section_that_holds_no_parameters_is_refused(tmp_path):
-    params = tmp_path / "p.yaml"
-    params.write_text("01_tiny: 3\n", encoding="utf-8")
-    with pytest.raises(ParameterError, match="below 01_tiny"):
-        runner.read_params(params, Path("01_tiny_pytorch.ipynb"))

@@ -69,15 +69,17 @@ def _count(text: str) -> int:
 
 def _over_seeds(args: argparse.Namespace) -> int:
     from tlcourse import runner, seeds
+    from tlcourse.parameters import check_parameters, read_params
 
     notebooks = find_notebooks()
     params_file = args.params_file or notebooks / "params" / "sample.yaml"
     given = {name: parse_value(text) for name, text in args.parameters}
     lessons = [source.stem for source in pick_sources(notebooks, args.target)]
     targets = [path for lesson in lessons for path in find_targets(lesson, args.framework, "en")]
-    values = {path: runner.read_params(params_file, path) | given for path in targets}
+    values = {path: read_params(params_file, path) | given for path in targets}
     for path in targets:
-        runner.check_parameters(path, values[path] | {"SEED": 0})
+        checked = check_parameters(path, values[path] | {"SEED": 0})
+        values[path] = {name: checked[name] for name in values[path]}
     failures, broken = [], []
     for path in targets:
         runs = seeds.run_seeds(path, range(args.seeds), args.out / "seeds", values[path], sys.stderr.isatty())

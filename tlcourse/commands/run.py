@@ -9,6 +9,7 @@ from pathlib import Path
 from tlcourse import runner
 from tlcourse.builder import notebook_path
 from tlcourse.lessons import find_notebooks, pick_sources
+from tlcourse.parameters import check_parameters, read_params
 from tlcourse.variants import FRAMEWORKS, LANGUAGES
 from tlhelpers.errors import DataNotFoundError
 
@@ -85,8 +86,7 @@ def run_all(
     notebooks, done, failures = list(notebooks), [] if done is None else done, []
     params_file, parameters = options.get("params_file"), options.get("parameters")
     for notebook in notebooks:
-        values = runner.read_params(params_file, notebook) if params_file else {}
-        runner.check_parameters(notebook, values | (parameters or {}))
+        check_parameters(notebook, read_params(params_file, notebook) | (parameters or {}))
     for notebook in notebooks:
         output = output_path(notebook, out)
         try:
