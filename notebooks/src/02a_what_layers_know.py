@@ -754,11 +754,14 @@ seeds = [100 * SEED + k for k in range(SEEDS)]
 
 
 def probe(features, labels):
-    """Whether a probe is right on each judged picture, `(seeds, 300)`."""
-    rest, judged = train_test_split(np.arange(len(labels)), test_size=300, stratify=labels, random_state=SEED)
+    """Whether a probe is right on each judged picture, `(seeds, 300)`; of few pictures it judges half."""
+    judges = min(300, len(labels) // 2)
+    rest, judged = train_test_split(np.arange(len(labels)), test_size=judges, stratify=labels, random_state=SEED)
     right = []
     for seed in seeds:
-        some, _ = train_test_split(rest, train_size=PROBE_LABELS, stratify=labels[rest], random_state=seed)
+        some = rest
+        if len(rest) > PROBE_LABELS + num_classes:
+            some, _ = train_test_split(rest, train_size=PROBE_LABELS, stratify=labels[rest], random_state=seed)
         answers = metrics.linear_probe(features[some], labels[some], features[judged]).argmax(1)
         right.append(answers == labels[judged])
     return np.array(right)
@@ -769,6 +772,7 @@ known = {
     for (kind, task), found in seen.items()
     for name, values in found.items()
 }
+print(words["judged"], *(f"{words[task]} {known['trained', task, STAGES[0]].shape[1]}" for task in asked), sep=" · ")
 
 # %% [markdown] lang="en"
 # One thing is not equal yet. The stem has 32 channels and the last stage 256, so its probe sees eight times as many
@@ -784,7 +788,8 @@ known = {
 fewest = min(values.shape[1] for values in seen["trained", "near"].values())
 for task in asked:
     for name, values in seen["trained", task].items():
-        values = make_pipeline(StandardScaler(), PCA(fewest, random_state=SEED)).fit_transform(values)
+        axes = min(fewest, len(values) - 1)
+        values = make_pipeline(StandardScaler(), PCA(axes, random_state=SEED)).fit_transform(values)
         known["equal", task, name] = probe(values, asked[task][1])
 
 figure, axes = plots.plt.subplots(1, 3, figsize=(10, 3.3), layout="constrained")
@@ -1106,7 +1111,8 @@ def draw(task, seed):
     rng = np.random.default_rng(seed)
     chosen = [rng.permutation(np.flatnonzero(labels == c))[:LABELS] for c in np.unique(labels)]
     chosen = np.concatenate(chosen)
-    learn, stop = train_test_split(chosen, test_size=0.2, stratify=labels[chosen], random_state=seed)
+    fifth = max(len(np.unique(labels)), len(chosen) // 5)  # one of each class at least
+    learn, stop = train_test_split(chosen, test_size=fifth, stratify=labels[chosen], random_state=seed)
     parts = ((images[learn], labels[learn]), (images[stop], labels[stop]), tests[task])
     return [(maps_before(x), y) for x, y in parts]
 

@@ -111,8 +111,9 @@ print(f"train: {len(data.train)} · test: {len(test)} · {num_classes} {words['c
 def draw_labelled(n, seed):
     """`n` labelled images of each class: x, y, and x_val, y_val, the last fifth, by which to stop and to choose."""
     drawn = data.train.per_class(min(n, np.bincount(data.train.labels).min()), seed=seed)
+    fifth = max(num_classes, len(drawn) // 5)
     x, x_val, y, y_val = train_test_split(
-        drawn.images, drawn.labels, test_size=0.2, stratify=drawn.labels, random_state=seed
+        drawn.images, drawn.labels, test_size=fifth, stratify=drawn.labels, random_state=seed
     )
     return x, y, x_val, y_val
 
@@ -308,7 +309,7 @@ def show_maps(images, maps, titles, columns, side=1.35):
 
 
 evidence = in_batches(partial(grad_cam, model), pictures, answers)
-shown = np.flatnonzero(correct)[:4]
+shown = np.argsort(~correct, kind="stable")[:4]  # those that it got right come first
 titles = [class_words[k] for k in answers[shown]] + [""] * 4
 axes = show_maps(pictures[[*shown, *shown]], [None] * 4 + [*evidence[shown]], titles, 4)
 
@@ -581,7 +582,7 @@ def make_mosaics(n, seed):
     rng, labels = np.random.default_rng(seed), test.labels
     classes, tiles, chosen = rng.choice(np.unique(labels), n), rng.integers(4, size=n), np.empty((n, 4), int)
     for i, (k, tile) in enumerate(zip(classes, tiles)):
-        others = rng.permutation(np.flatnonzero(labels != k))[:3]
+        others = np.resize(rng.permutation(np.flatnonzero(labels != k)), 3)  # two may come twice
         chosen[i] = np.insert(others, tile, rng.choice(np.flatnonzero(labels == k)))
     side = IMAGE_SIZE
     grid = test.images[chosen].reshape(n, 2, 2, side, side, 3).transpose(0, 1, 3, 2, 4, 5)
@@ -589,7 +590,7 @@ def make_mosaics(n, seed):
 
 
 mosaics, asked, tiles, four = make_mosaics(MOSAICS, SEED)
-one = next(i for i in range(MOSAICS) if len(set(four[i])) == min(4, num_classes))  # four classes, where there are
+one = max(range(MOSAICS), key=lambda i: len(set(four[i])))  # four classes, where there are
 repeated = np.repeat(mosaics[one : one + 1], 4, axis=0)
 titles = ["", *(f"{class_words[k]} ?" for k in four[one])]
 maps = [None, *grad_cam(model, repeated, four[one])]
@@ -755,7 +756,7 @@ claim("the_gradient_does_not_find_it", e)
 # Our animals are drawn, so we can move them, and we know their outline: draw the animal twice, before a black scene and
 # before a white one. Where the two agree is the animal. Now a second way to test a map: how much of it lies *inside*
 # the animal? We ask for drawings as they come, with the animal in the middle, and for the same animals small and in a
-# corner. (With photos the next two cells show nothing.)
+# corner. (Of photos nobody knows the outline: with them this section is left out.)
 
 # %% [markdown] lang="es"
 # El simple gradiente cae en las cuatro casillas por igual: dice dónde importaría un *cambio*, y en cualquiera de ellas
@@ -766,8 +767,8 @@ claim("the_gradient_does_not_find_it", e)
 # Nuestros animales están dibujados, así que podemos moverlos y conocemos su contorno: se dibuja el animal dos veces,
 # ante una escena negra y ante una blanca. Donde las dos coinciden está el animal. Así tenemos una segunda manera de
 # poner a prueba un mapa: ¿qué parte cae *dentro* del animal? Lo preguntamos con dibujos tal como salen, con el animal
-# en medio, y con los mismos animales, pequeños y en una esquina. (Con fotos, las dos celdas siguientes no muestran
-# nada).
+# en medio, y con los mismos animales, pequeños y en una esquina. (De las fotos nadie conoce el contorno: con ellas se
+# omite esta sección).
 
 # %%
 from tlhelpers.drawn_pets import draw, draw_pets
@@ -792,6 +793,8 @@ if drawn:
     animals = {"middle": pets.factors, "corner": in_corner}
     drawings = {where: np.stack([draw(f, IMAGE_SIZE) for f in some]) for where, some in animals.items()}
     masks = {where: np.stack([mask_of(f) for f in some]) for where, some in animals.items()}
+else:
+    print(words["no_masks"])
 
 # %%
 inside = {}
@@ -974,29 +977,35 @@ def neighbours(points):
 
 
 cloud = in_batches(features_of, test.images)
-pca = PCA(2, random_state=SEED).fit(cloud)
-views = {words["all_features"]: cloud, "PCA": pca.transform(cloud)}
-views["t-SNE"] = TSNE(2, init="pca", perplexity=30, random_state=SEED).fit_transform(cloud)
-near = neighbours(cloud)
-silhouette, kept = {}, {}
+views, silhouette, kept = {}, {}, {}
+if len(cloud) < 30:
+    print(words["few_points"])
+else:
+    pca = PCA(2, random_state=SEED).fit(cloud)
+    views = {words["all_features"]: cloud, "PCA": pca.transform(cloud)}
+    perplexity = min(30, len(cloud) // 3)
+    views["t-SNE"] = TSNE(2, init="pca", perplexity=perplexity, random_state=SEED).fit_transform(cloud)
+    near = neighbours(cloud)
+    print(words["pca_keeps"], percent(pca.explained_variance_ratio_.sum(), 0))
 for view, points in views.items():
     silhouette[view] = float(silhouette_score(points, test.labels))
     kept[view] = float(np.mean([len({*a} & {*b}) / 10 for a, b in zip(near, neighbours(points))]))
     print(f"{view:>24}: {words['silhouette']} {silhouette[view]:+.2f}, {words['kept']} {percent(kept[view], 0)}")
-print(words["pca_keeps"], percent(pca.explained_variance_ratio_.sum(), 0))
 
 # %%
-figure, axes = plots.plt.subplots(1, 2, figsize=(9.4, 4.2), layout="constrained")
-for ax, view in zip(axes, ("PCA", "t-SNE")):
+if views:
+    figure, axes = plots.plt.subplots(1, 2, figsize=(9.4, 4.2), layout="constrained")
+for ax, view in zip(axes, ("PCA", "t-SNE") if views else ()):
     ax.scatter(*views[view].T, s=8, color="#CCCCCC", label=words["other_classes"] if num_classes > 6 else None)
     for k in range(min(6, num_classes)):
         points = views[view][test.labels == k]
         ax.scatter(*points.T, s=22, color=plots.COLOURS[k], marker=plots.MARKERS[k], label=class_words[k])
     ax.set(title=view, xticks=[], yticks=[], xlabel=f"{view} 1", ylabel=f"{view} 2")
-axes[1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
 accuracy = float(correct.mean())
 print(words["linear_head"], percent(accuracy))
-claim("silhouette_is_low", silhouette[words["all_features"]])
+if views:
+    axes[1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    claim("silhouette_is_low", silhouette[words["all_features"]])
 claim("yet_a_line_tells_them_apart", 100 * accuracy)
 
 # %% [markdown] lang="en"
@@ -1105,6 +1114,8 @@ def fit_best(method, x, y, x_val, y_val, seed):
     """Answers of the setting that does best on the held-out labels, and that setting."""
     tried = []
     for setting in SETTINGS[method]:
+        if getattr(setting, "n_neighbors", 1) > len(x):
+            continue
         if method == "mlp":
             answers_of = fit_mlp(setting, x, y, x_val, y_val, seed)
         else:

@@ -145,7 +145,8 @@ def draw_labelled(n, seed, labels=train_y):
     """The places of `n` images of each class: those to learn from, and a fifth that decides when to stop."""
     rng = np.random.default_rng(seed)
     drawn = np.concatenate([rng.permutation(np.flatnonzero(labels == k))[:n] for k in np.unique(labels)])
-    return train_test_split(drawn, test_size=0.2, stratify=labels[drawn], random_state=seed)
+    fifth = max(len(np.unique(labels)), len(drawn) // 5)
+    return train_test_split(drawn, test_size=fifth, stratify=labels[drawn], random_state=seed)
 
 
 learn, stop = draw_labelled(FEW_LABELS, SEED)
@@ -690,7 +691,7 @@ class Watch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.seconds += time.perf_counter() - self.started
-        parts = [answers_of(self.model, x) for x in np.array_split(self.x, 4)]
+        parts = [answers_of(self.model, x) for x in np.array_split(self.x, min(4, len(self.x)))]
         self.curve.append((20 * (epoch + 1), self.seconds, np.mean(np.concatenate(parts) == self.y)))
 
 
