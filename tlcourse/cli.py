@@ -1,6 +1,7 @@
 """The command `tlcourse`."""
 
-from tlhelpers.cli import run_command
+import sys
+from pathlib import Path
 
 DESCRIPTION = "Builds, runs and checks the lessons of the course on transfer learning in computer vision."
 COMMANDS = {  # name: (module with add_arguments(parser) and run(args), what it does)
@@ -16,4 +17,14 @@ COMMANDS = {  # name: (module with add_arguments(parser) and run(args), what it 
 
 def main(argv: list[str] | None = None) -> int:
     """Runs one sub-command and returns its exit code."""
+    import tlhelpers
+
+    ours, found = Path(__file__).resolve().parents[1] / "tlhelpers", tlhelpers.__file__ or "nowhere"
+    if ours.is_dir() and Path(found).resolve().parent != ours:
+        print(f"tlcourse: tlhelpers comes from {found}, not from {ours}. Correct PYTHONPATH.", file=sys.stderr)
+    try:
+        from tlhelpers.cli import run_command
+    except ImportError as error:  # as an older one may lack it
+        print(f"tlcourse: {error}", file=sys.stderr)
+        return 1
     return run_command("tlcourse", DESCRIPTION, COMMANDS, argv)

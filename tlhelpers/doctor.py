@@ -12,7 +12,7 @@ from tlhelpers import __version__
 from tlhelpers import doctor_probes as probes
 from tlhelpers.errors import TlhelpersError, said
 from tlhelpers.numbers import percent
-from tlhelpers.paths import DATA_VARIABLE, cache_path, named_folder
+from tlhelpers.paths import DATA_VARIABLE, cache_path, named_folder, shadow_warning, shadowed_package
 
 FRAMEWORKS = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}
 PYTHONS = ((3, 10), (3, 14))
@@ -55,6 +55,7 @@ def examine(timeout: float = 120) -> dict:
         "tlhelpers": __version__,
         "python": {"version": platform.python_version(), "executable": sys.executable},
         "packages": probes.list_packages(),
+        "shadowed": str(shadowed_package() or ""),
         "frameworks": frameworks,
         "compiled": compiled,
         "nvidia_gpus": probes.list_nvidia_gpus(),
@@ -118,6 +119,9 @@ def _python_problems(report: dict):
     if not report["packages"]:
         what = said("tlhelpers was not installed, only found", "tlhelpers no se ha instalado, solo se ha encontrado")
         yield what, _pip("lab"), True
+    if report["shadowed"]:
+        mend = said("Take the other folder out of PYTHONPATH", "Quite la otra carpeta de PYTHONPATH")
+        yield shadow_warning(Path(report["shadowed"])), f"{mend}: {os.environ.get('PYTHONPATH', '')}", False
     for extra in ("base", "lab"):
         lacking = [name for name, there in report["packages"].get(extra, {}).items() if not there]
         if lacking:

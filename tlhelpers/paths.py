@@ -178,3 +178,33 @@ def explain_full_disk(folder: Path) -> Iterator[None]:
         else:
             raise
         raise TlhelpersError(text) from error
+
+
+def shadowed_package() -> Path | None:
+    """The folder of the installed tlhelpers where another one is imported in its place, as PYTHONPATH brings it about.
+
+    None where the installed one is imported, or none is installed.
+    """
+    import importlib.metadata
+    import json
+    import sysconfig
+    import urllib.request
+
+    for found in importlib.metadata.distributions(name="tlhelpers", path=[sysconfig.get_path("purelib")]):
+        origin = json.loads(found.read_text("direct_url.json") or "{}")
+        folder = Path(found.locate_file("."))
+        if origin.get("dir_info", {}).get("editable"):
+            folder = Path(urllib.request.url2pathname(origin["url"].removeprefix("file://")))
+        installed, here = folder / "tlhelpers", Path(__file__).parent
+        return installed if installed.is_dir() and not installed.samefile(here) else None
+    return None
+
+
+def shadow_warning(installed: Path) -> str:
+    """What to say where `shadowed_package` found one."""
+    return said(
+        f"tlhelpers is imported from {Path(__file__).parent}, and the installed one is {installed}: what a notebook "
+        "does may not be what it says. Take the other folder out of PYTHONPATH, or start in another folder.",
+        f"tlhelpers se importa de {Path(__file__).parent}, y el instalado es {installed}: lo que hace un cuaderno "
+        "puede no ser lo que dice. Quite la otra carpeta de PYTHONPATH o empiece en otra carpeta.",
+    )

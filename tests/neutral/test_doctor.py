@@ -1,13 +1,15 @@
 """`tlhelpers doctor` in real processes: on this environment, and on environments broken in one way each."""
 
+import importlib.metadata
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
 
-from tlhelpers import doctor, doctor_probes
+from tlhelpers import doctor, doctor_probes, paths
 
 BROKEN_TORCH = """
 __version__ = "2.15.0"
@@ -37,6 +39,7 @@ def make_report(**changes):
     healthy = {
         "tlhelpers": "0.1.0",
         "python": {"version": "3.12.1", "executable": "/env/bin/python"},
+        "shadowed": "",
         "packages": {"base": {"numpy": "2.4.6"}, "lab": {"ipykernel": "7.4.0"}},
         "frameworks": {"pytorch": dict(framework), "tensorflow": dict(framework)},
         "compiled": {"pytorch": 1.0, "tensorflow": 1.0},
@@ -196,3 +199,29 @@ def test_the_text_names_every_problem_and_its_mend():
         assert problem["what"] in text
         assert problem["mend"] in text
     assert text.endswith("The default lesson cannot run.")
+
+
+def test_another_tlhelpers_on_the_path_is_told_by_the_doctor_the_first_cell_and_the_runner(tmp_path):
+    installed = paths.Path(paths.__file__).parent
+    if paths.shadowed_package() or not list(importlib.metadata.distributions(name="tlhelpers")):
+        pytest.skip("tlhelpers is not installed here")
+    shutil.copytree(
+        installed, tmp_path / "old ñ" / "tlhelpers", ignore=shutil.ignore_patterns("__pycache__", "quizzes")
+    )
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "old ñ"), "TLHELPERS_CACHE": str(tmp_path / "cache")}
+    environment.pop("TLHELPERS_DATA", None)
+    first_cell = "from tlhelpers.data.network_weights import use_pack_caches; use_pack_caches()"
+    doctor_lists = "from tlhelpers import doctor; print(doctor.as_text(doctor.examine()))"
+    for code in (first_cell, doctor_lists):
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200
+        )
+        said = done.stdout + done.stderr
+        assert f"imported from {tmp_path / 'old ñ' / 'tlhelpers'}, and the installed one is {installed}" in said
+    pytest.importorskip("tlcourse", reason="authors' package")
+    (tmp_path / "old ñ" / "tlhelpers" / "cli.py").write_text("")  # as in an older one, with another command line
+    done = subprocess.run(
+        [sys.executable, "-m", "tlcourse", "--help"], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert f"tlhelpers comes from {tmp_path / 'old ñ'}" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from tlhelpers.errors import DownloadError, TlhelpersError, UnknownNameError, said
-from tlhelpers.paths import cache_folder, data_folder
+from tlhelpers.paths import cache_folder, data_folder, shadow_warning, shadowed_package
 
 # Each library's variable for its cache, the cache's place in a pack, and the module that reads the variable on import.
 CACHES = {
@@ -29,7 +29,8 @@ def use_pack_caches() -> dict[str, str]:
 
     It sets `TORCH_HOME`, `KERAS_HOME` and `HF_HOME` where the pack has their folder and they are not set. Where the
     pack may only be read, they name a folder of links to its files, since these libraries want to write beside them.
-    And it removes what is no weights from Keras's cache; see `remove_pages`.
+    And it removes what is no weights from Keras's cache, see `remove_pages`, and warns where another tlhelpers than
+    the installed one is imported: every lesson calls it in its first cell of code.
 
     Returns:
         The variables that it set.
@@ -38,6 +39,8 @@ def use_pack_caches() -> dict[str, str]:
         DataNotFoundError: TLHELPERS_DATA names no folder.
         TlhelpersError: a library that reads its variable when it is imported has been imported already.
     """
+    if installed := shadowed_package():
+        print(shadow_warning(installed), file=sys.stderr)
     pack, found = data_folder(), {}
     for variable, (name, module) in CACHES.items():
         if pack is None or variable in os.environ or not (pack / name).is_dir():
