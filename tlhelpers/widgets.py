@@ -1,20 +1,76 @@
-"""A button for a photo of one's own, sliders over results; where there is no browser, they stay out of the way."""
+"""A place for a photo of one's own, sliders over results; where there is no browser, they stay out of the way."""
 
+import base64
+import html
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
 
-from tlhelpers.errors import UnknownNameError
+from tlhelpers.errors import DatasetError, UnknownNameError
 
 _WORDS = {
-    "en": {"choose": "Choose a photo", "failed": "This file cannot be used:"},
-    "es": {"choose": "Elegir una foto", "failed": "Este archivo no se puede usar:"},
+    "en": {
+        "choose": "Choose a photo:",
+        "reading": "The photo is on its way to the network …",
+        "large": "This file is too large, and this browser cannot make it smaller. Save the photo as JPEG.",
+        "done": "The answer stands below.",
+        "failed": "This file cannot be used:",
+    },
+    "es": {
+        "choose": "Elija una foto:",
+        "reading": "La foto va de camino a la red …",
+        "large": "Este archivo es demasiado grande y este navegador no puede reducirlo. Guarde la foto como JPEG.",
+        "done": "La respuesta está debajo.",
+        "failed": "Este archivo no se puede usar:",
+    },
 }
+# Jupyter's server closes its connection at a message of 10 MiB, without a word. So a large photo is made smaller before
+# it is sent; networks look at far fewer pixels. What the browser cannot open (HEIC, TIFF) goes as it is, up to 6 MB,
+# which as text are 8. The text box is the way to the kernel, which empties it when the answer stands.
+_FIELD = """
+<label style="font-weight: bold">{choose} <input type="file" accept="image/*,.heic,.heif" onclick="this.value = ''"
+onchange="{send}"></label> <progress hidden></progress> <span role="status"></span>
+"""
+_SEND = """
+(async () => {
+  const box = this.closest('.tl-photo'), text = box.querySelector('textarea');
+  const moving = box.querySelector('progress'), status = box.querySelector('[role=status]');
+  if (!this.files.length) return;
+  let photo = this.files[0];
+  moving.hidden = false;
+  status.textContent = WORDS.reading;
+  if (photo.size > 2e6) try {
+    const picture = await createImageBitmap(photo);
+    const scale = Math.min(1, 1600 / Math.max(picture.width, picture.height));
+    const canvas = new OffscreenCanvas(Math.ceil(picture.width * scale), Math.ceil(picture.height * scale));
+    const paper = canvas.getContext('2d');
+    paper.fillStyle = 'white';
+    paper.fillRect(0, 0, canvas.width, canvas.height);
+    paper.imageSmoothingQuality = 'high';
+    paper.drawImage(picture, 0, 0, canvas.width, canvas.height);
+    photo = await canvas.convertToBlob({type: 'image/jpeg', quality: 0.95});
+  } catch {}
+  if (photo.size > 6e6) status.textContent = WORDS.large;
+  else {
+    text.value = await new Promise((done, failed) => {
+      const reader = new FileReader();
+      reader.onload = () => done(reader.result);
+      reader.onerror = failed;
+      reader.readAsDataURL(photo);
+    });
+    text.dispatchEvent(new Event('input', {bubbles: true}));
+    while (text.value) await new Promise(done => setTimeout(done, 100));
+    status.textContent = WORDS.done;
+  }
+  moving.hidden = true;
+})()
+"""
 
 
 def ask_for_photo(answer: Callable[[bytes], None], language: str = "en") -> None:
-    """Show an upload button; `answer` is called with the bytes of each file, and what it shows appears below.
+    """Show a field for a file; `answer` is called with the bytes of each photo, and what it shows appears below.
 
     The photo stays on the machine that runs the notebook. Where ipywidgets is not installed, a line says so.
     """
@@ -25,21 +81,28 @@ def ask_for_photo(answer: Callable[[bytes], None], language: str = "en") -> None
         return
     from IPython.display import display
 
-    button = ipywidgets.FileUpload(accept="image/*", multiple=False, description=_WORDS[language]["choose"])
-    button.layout.width = "14em"
-    output = ipywidgets.Output()
+    words = _WORDS[language]
+    send = html.escape(_SEND.replace("WORDS", json.dumps(words)))
+    text, output = ipywidgets.Textarea(), ipywidgets.Output()
+    text.layout.display = "none"
 
-    def on_upload(change) -> None:
+    def on_photo(change) -> None:
+        if not change["new"]:
+            return
         output.clear_output(wait=True)
-        for file in change["new"]:
-            with output:
-                try:
-                    answer(bytes(file["content"]))
-                except Exception as error:  # whatever a stranger's file provokes is told, not raised into the page
-                    print(_WORDS[language]["failed"], error)
+        with output:
+            try:
+                answer(base64.b64decode(change["new"].partition(",")[2]))
+            except DatasetError as error:
+                print(error)
+            except Exception as error:  # whatever a stranger's file provokes is told, not raised into the page
+                print(words["failed"], error)
+            finally:
+                text.value = ""
 
-    button.observe(on_upload, names="value")
-    display(button, output)
+    text.observe(on_photo, names="value")
+    box = ipywidgets.VBox([ipywidgets.HTML(_FIELD.format(choose=words["choose"], send=send)), text, output])
+    display(box.add_class("tl-photo"))
 
 
 def explore(
