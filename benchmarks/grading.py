@@ -191,7 +191,7 @@ def run_nbgrader(folder: Path, python: Path) -> float:
 
 
 def measure_start(folder: Path) -> dict:
-    """Seconds from the command to the first kernel, for a batch of one; a lab that is made anew, and one that is there."""
+    """Seconds from the command to the first kernel, for a batch of one; a lab that is made, and one that is there."""
     (folder / "submissions").mkdir()
     node = nbformat.v4.new_notebook(cells=[_cell("import time\ntime.sleep(60)")])
     found = {"load": os.getloadavg()[0]}

@@ -1,5 +1,6 @@
 """The grader's own machine: what lies in the working folder, in a home, in /tmp, and what people type."""
 
+import contextlib
 import csv
 import os
 import shutil
@@ -10,12 +11,13 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.grading.test_batch import hand_in, read_csv, run_grade
 from tests.grading.tiny_lab import SOLVED_PREDICTIONS, make_notebook, write_lab
 from tlgrade import box as boxes
-from tlgrade import cgroups, gradebooks, launch, mounts, syscalls
+from tlgrade import cgroups, commands, gradebooks, launch, mounts, syscalls
 from tlgrade.gradebooks import Person, identify
 from tlgrade.mounts import BoxError
 from tlgrade.run_submission import sweep
@@ -49,6 +51,74 @@ def test_nothing_is_imported_from_the_folder_of_submissions(box, folders, start)
     assert done.returncode == 0, done.stderr
     assert not touched.exists()
     assert {row["points"] for row in read_csv(out / "grades.csv")} == {"4"}
+
+
+def test_a_learner_with_the_name_of_any_module_is_imported_by_nobody(box, folders):
+    submissions, out = folders
+    touched = submissions.parent / "touched"
+    names = {name for name in sys.stdlib_module_names if not name.startswith("_")}
+    for name in {
+        *names,
+        "numpy",
+        "yaml",
+        "zmq",
+        "nbformat",
+        "nbclient",
+        "jupyter_client",
+        "tqdm",
+        "tlhelpers",
+        "IPython",
+    }:
+        hand_in(submissions, name, make_notebook(SOLVED_PREDICTIONS))
+        (submissions / name / "__init__.py").write_text(f"open({str(touched)!r}, 'a').write(__name__)")
+    words = [".", "--out", str(out), "--lab", str(out / "lab/definition.yaml"), "--workers", "2", "--no-progress"]
+    command = [f"{sys.prefix}/bin/tlgrade", *words]
+    done = subprocess.run(command, cwd=submissions, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not touched.exists()
+
+
+@pytest.mark.parametrize("place", ["results/grades", "out", "."])
+def test_results_among_the_submissions_are_refused(folders, place):
+    # There a learner's folder of that name could hold a lab with labels of its own.
+    submissions, out = folders
+    hand_in(submissions, "ana", make_notebook(SOLVED_PREDICTIONS))
+    shutil.copytree(out / "lab", submissions / "results/grades/lab")
+    words = ["--out", str(submissions / place), "--lab", str(out / "lab/definition.yaml"), "--trust-submissions"]
+    done = subprocess.run([f"{sys.prefix}/bin/tlgrade", str(submissions), *words], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "outside of the submissions" in done.stderr
+    assert not (submissions / place / "grades.csv").exists()
+
+
+def test_while_a_class_is_graded_nothing_listens_for_others(folders, box):
+    submissions, out = folders
+    for learner in ("ana", "bo"):
+        hand_in(submissions, learner, make_notebook(SOLVED_PREDICTIONS, f"import time; time.sleep(3)  # {learner}"))
+    words = ["--out", str(out), "--lab", str(out / "lab/definition.yaml"), "--workers", "2", "--no-progress"]
+    command = [f"{sys.prefix}/bin/tlgrade", str(submissions), *words]
+    listening, most = set(), 0
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            ours = psutil.Process(process.pid)
+            with contextlib.suppress(psutil.Error):
+                family = [ours, *ours.children(recursive=True)]
+                most = max(most, len(family))
+                for member in family:
+                    found = member.net_connections("inet")
+                    listening |= {(member.name(), one.laddr) for one in found if one.status == psutil.CONN_LISTEN}
+            time.sleep(0.1)
+    assert process.returncode == 0
+    assert most > 3  # it was really looked at while boxes were there
+    assert listening == set()
+
+
+def test_public_photos_are_for_practice_and_the_command_says_so(folders, capsys, monkeypatch):
+    submissions, out = folders
+    hand_in(submissions, "ana", make_notebook(SOLVED_PREDICTIONS))
+    monkeypatch.setattr(commands, "PUBLIC_LABELS", ("drawn_pets_breeds",))  # the tiny lab's, in the place of photos
+    assert run_grade(submissions, out, "--trust-submissions") == 0
+    assert "for practice, not for grades" in capsys.readouterr().err
 
 
 def test_a_labs_definition_never_comes_from_the_submissions(folders):

@@ -1,7 +1,11 @@
 """Artefacts, results and reports, without a box."""
 
+import csv
+import dataclasses
 import json
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -11,11 +15,14 @@ from tlgrade.artefacts import Refusal
 from tlgrade.batch import grade_batch, run_windows
 from tlgrade.class_report import ClassReport
 from tlgrade.feedback import file_name, render
+from tlgrade.grade_one import score_predictions
 from tlgrade.lab import find_definition, open_lab, prepare_lab
+from tlgrade.scoring import split_in_halves
 from tlgrade.settings import BoxSettings, limits_from
 from tlgrade.store import ResultStore, result_key
 from tlgrade.submissions import find_submissions, read_submission
 from tlhelpers.errors import DataNotFoundError, ParameterError, TlhelpersError, UnknownNameError
+from tlhelpers.lab.predictions import COLUMNS
 
 
 @pytest.fixture
@@ -140,6 +147,43 @@ def test_the_key_depends_on_all_that_a_result_depends_on(lab):
     assert result_key(b"a", lab.digest, settings) in keys
 
 
+def test_other_weights_of_the_same_size_are_another_key(tmp_path):
+    keys = set()
+    for number in range(2):
+        folder = tmp_path / str(number) / "weights"
+        folder.mkdir(parents=True)
+        (folder / "net.safetensors").write_bytes(bytes([number]) * 1000)
+        keys.add(result_key(b"a", "lab", BoxSettings(weights=str(folder))))
+    assert len(keys) == 2
+
+
+def test_one_model_for_all_tasks_is_something_for_a_person_to_look_at(lab, result, tmp_path):
+    first, second = result["tasks"]
+    lab = dataclasses.replace(lab, tasks=(*lab.tasks, {**lab.tasks[1], "id": "scratch", "below": "final"}))
+    tasks = [first, second, {**second, "id": "scratch", "reached": 0.7}]
+    alike = {**result, "tasks": tasks, "files": {"p.csv": "a digest", "q.csv": "a digest"}}
+    honest = {**result, "tasks": [first, second, {**tasks[2], "reached": 0.3}], "files": {"p.csv": "a", "q.csv": "b"}}
+    gradebooks.write_grades(tmp_path / "grades.csv", lab, [("ana", alike), ("bo", honest)], "en")
+    with open(tmp_path / "grades.csv", newline="") as file:
+        looked = {row["learner"]: row["look_at"] for row in csv.DictReader(file)}
+    assert looked["bo"] == ""
+    assert "p.csv, q.csv" in looked["ana"]
+    assert "scratch" in looked["ana"]
+
+
+def test_what_is_told_comes_from_one_half_and_points_from_the_other(lab):
+    told, counted = split_in_halves(lab.labels)
+    assert told.keys() | counted.keys() == lab.labels.keys()
+    assert not told.keys() & counted.keys()
+    task = next(task for task in lab.tasks if task["kind"] == "predictions")
+    breeds, lines = lab.classes["breeds"], [",".join(COLUMNS)]
+    for name, label in lab.labels.items():
+        right = label if name in told else label + 1  # right in the half that is told, and nowhere else
+        lines.append(",".join((name, *(breeds[(right + step) % 4] for step in range(3)), "")))
+    score = score_predictions("\n".join(lines).encode(), task, lab)
+    assert (score.points, score.reached, score.values["reached"]) == (0, 0, 1)
+
+
 def test_a_broken_result_is_graded_again(tmp_path):
     store = ResultStore(tmp_path)
     store.write("ab" * 32, {"points": 1})
@@ -173,12 +217,22 @@ def test_submissions_are_found_by_learner_and_nothing_vanishes(tmp_path):
     }  # fmt: skip
 
 
-def test_a_folder_that_cannot_be_opened_is_told_and_stops_nothing(tmp_path):
-    if os.geteuid() == 0:
-        pytest.skip("root opens every folder")
-    (tmp_path / "closed").mkdir(mode=0o311)
-    (found,), _ = find_submissions(tmp_path)
-    assert found.refusal.code == "unreadable"
+@pytest.fixture
+def ordinary_user():
+    """Root opens every folder: where the tests run as root, what follows is done as nobody in particular."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(before)
+
+
+def test_a_folder_that_cannot_be_opened_is_told_and_stops_nothing(ordinary_user):
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own are root's where the tests run as root
+        (Path(folder) / "closed").mkdir(mode=0o311)
+        (Path(folder) / "ana.ipynb").write_text("{}")
+        (ana, closed), _ = find_submissions(Path(folder))
+    assert (ana.learner, ana.refusal, closed.refusal.code) == ("ana", None, "unreadable")
 
 
 def test_an_empty_or_absent_folder_is_an_error(tmp_path):

@@ -1,6 +1,7 @@
 """The lab's builder: learners' notebooks byte for byte, no solution in them, and a refusal where a mark is wrong."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -132,6 +133,38 @@ def test_the_real_notebooks_hold_tasks_checks_and_points_and_no_solution(noteboo
 def test_the_committed_notebooks_follow_their_source(capsys):
     assert cli.main(["lab", "build", "--check"]) == 0
     assert "as their source gives them" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("framework", ["pytorch", "tensorflow"])
+def test_each_task_has_three_hints_which_lead_to_a_lesson_and_to_the_glossary(notebooks, language, framework):
+    cells = notebooks[False][language, framework]["cells"]
+    steps = {"en": ("Hint 1", "Hint 2", "Hint 3"), "es": ("Pista 1", "Pista 2", "Pista 3")}[language]
+    folder, glossary = lab_builder.find_lab() / language, {"en": "glossary.md#", "es": "glosario.md#"}[language]
+    solved = 0
+    for place, cell in enumerate(cells):
+        marked = cell["metadata"].get("nbgrader", {})
+        if cell["cell_type"] != "code" or not marked.get("solution"):
+            continue
+        text = "".join("".join(other["source"]) for other in cells[max(0, place - 2) : place])
+        folds = re.findall(r"<details><summary>(.*?): .*?</summary>\n\n(.*?)\n\n</details>", text, re.S)
+        assert tuple(title for title, _ in folds) == steps, marked["grade_id"]
+        assert "```python" in folds[2][1]
+        assert glossary in folds[0][1]
+        lessons = re.findall(r"\]\((\S+\.ipynb)\)", folds[0][1])
+        assert lessons
+        assert all((folder / path).is_file() for path in lessons)
+        anchors = re.findall(rf"{re.escape(glossary)}([^)]+)", folds[0][1])
+        words = (folder / "../../docs" / glossary.removesuffix("#")).read_text(encoding="utf-8")
+        headings = {line[4:].lower().replace(" ", "-") for line in words.splitlines() if line.startswith("### ")}
+        assert set(anchors) <= headings
+        solved += 1
+    assert solved == 12
+
+
+def test_the_lab_says_which_epoch_is_kept(notebooks):
+    for (language, _), notebook in notebooks[False].items():
+        assert {"en": "Which weights are kept?", "es": "¿Qué pesos se conservan?"}[language] in text_of(notebook)
 
 
 def test_the_bar_in_the_prose_is_the_one_of_the_definition(notebooks):
