@@ -79,7 +79,9 @@ def refuse_secrets(settings: BoxSettings, sources: Iterable[str]) -> None:
     Raises:
         BoxError: A folder would be mounted that holds the grader's home, a secret folder, or a socket.
     """
-    secret = [Path(os.path.realpath(place)) for place in (os.path.expanduser("~"), *settings.secret)]
+    # A Python may be installed into ~/.local, whose folder `share` has keyrings and the tokens of Jupyter servers.
+    own = ("~", "~/.ssh", "~/.config", "~/.local/share")
+    secret = [Path(os.path.realpath(place)) for place in (*map(os.path.expanduser, own), *settings.secret)]
     for source in map(os.path.realpath, sources):
         for place in secret:
             if place.is_relative_to(source) and source != "/":

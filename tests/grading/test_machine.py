@@ -158,15 +158,17 @@ def test_an_interpreter_that_is_a_link_in_a_home_does_not_show_the_home(box, tmp
     assert process.communicate(timeout=60)[0] == "False True\n"
 
 
-def test_a_folder_that_holds_the_home_is_never_mounted(tmp_path, monkeypatch, links):
-    prefix = tmp_path / "everything"
-    library = prefix / f"lib/python{sys.version_info.major}.{sys.version_info.minor}"
+@pytest.mark.parametrize(("prefix", "home"), [("everything", "everything/home"), ("home/.local", "home")])
+def test_a_folder_that_holds_the_home_or_what_is_private_in_it_is_never_mounted(
+    tmp_path, monkeypatch, links, prefix, home
+):
+    library = tmp_path / prefix / f"lib/python{sys.version_info.major}.{sys.version_info.minor}"
     library.mkdir(parents=True)
-    (prefix / "home").mkdir()
-    monkeypatch.setenv("HOME", str(prefix / "home"))
-    monkeypatch.setattr(sys, "prefix", str(prefix))
+    (tmp_path / home / ".local/share").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(tmp_path / home))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / prefix))
     links(sys.executable)
-    with pytest.raises(BoxError, match=r"in which .*home lies"):
+    with pytest.raises(BoxError, match=r"in which .*(home|share) lies"):
         mounts.mount_options(BoxSettings())
 
 
