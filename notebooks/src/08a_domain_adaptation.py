@@ -1265,7 +1265,8 @@ for ax in axes:
 #
 # The two opponents do not come to rest: the discriminator is now right, now wrong, on both targets. On the right, DANN
 # raises the accuracy on sketches in this run, and not by night. We know that only since we held back labels for the
-# test. The curves on the left are all that one would have in use, and they do not tell a success from a failure.
+# test. The curves on the left are all that one would have in use. They overlap: it would be rash to read from them which
+# target gains.
 #
 # And `SEED` matters. Run the notebook with another one: in runs of ours sketches gained nearly always, and by night
 # DANN sometimes gained and sometimes lost, both by more than ten points. (The rise of $\lambda$ is the paper's. With
@@ -1281,8 +1282,8 @@ for ax in axes:
 #
 # Los dos oponentes no llegan al reposo: el discriminador unas veces acierta y otras yerra, en los dos destinos. A la
 # derecha, DANN mejora en esta ejecución la exactitud con los bocetos, y no de noche. Lo sabemos solo porque hemos
-# reservado etiquetas para la prueba. Las curvas de la izquierda son todo lo que se tendría en el uso, y no distinguen
-# un éxito de un fracaso.
+# reservado etiquetas para la prueba. Las curvas de la izquierda son todo lo que se tendría en el uso. Se solapan: sería
+# aventurado leer en ellas qué destino mejora.
 #
 # Y `SEED` importa. Ejecute el notebook con otra: en ejecuciones nuestras, los bocetos ganaron casi siempre, y de noche
 # DANN unas veces ganó y otras perdió, en ambos casos más de diez puntos. (La subida de $\lambda$ es la del artículo.
