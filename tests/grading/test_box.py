@@ -100,6 +100,8 @@ def test_every_kernel_starts_in_an_empty_home(client, make_settings, fork):
 def test_limits_hold_inside(client, make_settings, fork):
     settings = BoxSettings.from_json({**make_settings(open_files=200, processes=100).to_json(), "fork": fork})
     assert ask(client, settings, "import resource; answer = resource.getrlimit(resource.RLIMIT_NOFILE)[1]") == "200"
+    # Not 0: a system that hands cores to a program would start it all the same.
+    assert ask(client, settings, "import resource; answer = resource.getrlimit(resource.RLIMIT_CORE)[1]") == "1"
     many = "import threading, time\nanswer = 0\ntry:\n    while True:\n        answer += 1\n"
     many += "        threading.Thread(target=time.sleep, args=(2,), daemon=True).start()\nexcept RuntimeError: pass"
     assert int(ask(client, settings, many)) <= 100
@@ -146,6 +148,18 @@ def test_memory_counts_all_processes_of_a_box(make_settings):
         boxed.kill()
         assert boxed.wait(10)
         assert launch.used_memory(boxed.pid) == 0
+    finally:
+        boxed.close()
+
+
+def test_memory_that_takes_long_to_count_does_not_keep_the_time_from_ending(make_settings, monkeypatch):
+    monkeypatch.setattr(launch, "used_memory", lambda pid: time.sleep(60) or 0)  # as with very many mappings
+    settings = make_settings()
+    boxed = launch.launch("functions.py", settings)
+    try:
+        boxed.guard(2, settings.limits)
+        assert boxed.wait(20)
+        assert boxed.stopped_by == "time"
     finally:
         boxed.close()
 
