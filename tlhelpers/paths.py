@@ -170,7 +170,8 @@ def explain_full_disk(folder: Path) -> Iterator[None]:
                 f"Libere espacio o ponga en {CACHE_VARIABLE} una carpeta de un disco mayor.",
             )
         elif error.errno in _CLOSED:
-            place = error.filename or folder
+            # The temporary file in it has a name that nobody knows.
+            place = error.filename if error.filename and Path(error.filename).parent != folder else folder
             text = said(
                 f"This account has no access to {place} ({error.strerror}). Take another folder, or change its rights.",
                 f"Esta cuenta no tiene acceso a {place} ({error.strerror}). Tome otra carpeta o cambie sus permisos.",

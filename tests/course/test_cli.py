@@ -162,6 +162,43 @@ def test_build_execute_writes_outputs_that_check_accepts(course):
     assert "seed 0, 64 px" not in (course / "notebooks/en/01_tiny_pytorch.ipynb").read_text(encoding="utf-8")
 
 
+def test_folders_and_files_that_are_closed_in_the_way_or_no_notebooks_are_a_line_each(course, ordinary):
+    build(course)
+    (course / "closed").mkdir(mode=0o555)
+    (course / "dark").mkdir(mode=0o000)
+    (course / "in the way").write_text("a file")
+    executed = sorted((ROOT / "notebooks" / "en").glob("00_*_pytorch.ipynb"))[0]
+    lesson = ("run", "01", "--framework", "pytorch")
+    for words, says in (
+        ((*lesson, "--out", "closed"), "closed (Permission denied). Take another folder"),
+        ((*lesson, "--out", "closed/x"), "closed/x: Permission denied. Take a folder"),
+        (("demo", "--framework", "pytorch", "--out", "in the way/x"), "in the way/x: Not a directory. Correct"),
+        ((*lesson, "-p", "DATASET", "./dark"), "dark may not be read by this account"),
+        ((*lesson, "-f", "dark/p.yaml"), "Permission denied: 'dark/p.yaml'"),
+        (("run", "dark/x.ipynb"), "dark/x.ipynb: Permission denied"),
+        (("claims", executed, "--out", "closed/x"), "closed/x: Permission denied"),
+        (("claims", "in the way"), "in the way: expected an executed notebook"),
+    ):
+        command = [sys.executable, "-m", "tlcourse", *words]
+        done = subprocess.run(command, cwd=course, capture_output=True, text=True, preexec_fn=ordinary, timeout=120)
+        assert done.returncode == 1, done.stdout
+        assert says in done.stderr
+        assert "Traceback" not in done.stderr
+    assert list((course / "closed").iterdir()) == []
+    (course / "dark").chmod(0o755)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_a_terminal_of_few_characters_gets_others_in_their_place(course, encoding):
+    build(course)
+    environment = os.environ | {"PYTHONUTF8": "0", "PYTHONIOENCODING": encoding}
+    for words in (("run", "01", "--framework", "pytorch"), ("claims", "results/01_tiny_pytorch_en.ipynb")):
+        command = [sys.executable, "-m", "tlcourse", *words]
+        done = subprocess.run(command, cwd=course, capture_output=True, env=environment, timeout=120)
+        assert done.returncode == 0, done.stderr
+    assert "| ? 0.9 |" in done.stdout.decode(encoding)
+
+
 def test_native_counts_and_changes_nothing(course):
     report = tlcourse(course, "build", "01", "--native")
     assert "| 01_tiny | PyTorch    | 0 " in report

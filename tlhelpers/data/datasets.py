@@ -201,11 +201,18 @@ def own_folder(name: str | Path) -> Path:
 
     Raises:
         UnknownNameError: there is no folder there, and the name looks like that of a data set.
-        DatasetError: there is no folder there, and the name looks like a path.
+        DatasetError: there is no folder there, and the name looks like a path; or it may not be read.
     """
     folder = Path(os.path.expanduser(name)).absolute()
     if str(name).strip() and os.path.isdir(folder):  # "" would be the folder one stands in
-        return folder
+        if os.access(folder, os.R_OK | os.X_OK):
+            return folder
+        raise DatasetError(
+            said(
+                f"{folder} may not be read by this account. Change its permissions, or copy it.",
+                f"Esta cuenta no puede leer {folder}. Cambie sus permisos o cópiela.",
+            )
+        )
     if isinstance(name, Path) or re.search(r"[/\\]", name):
         raise DatasetError(
             said(
