@@ -172,6 +172,6 @@ print(data_folder())
 
 
 def test_importing_the_data_layer_loads_no_heavy_library():
-    heavy = {"sklearn", "scipy", "matplotlib", "requests", "pooch", "torch", "tensorflow"}
+    heavy = {"sklearn", "scipy", "matplotlib", "requests", "torch", "tensorflow"}
     script = f"import sys, tlhelpers.data.datasets; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.strip() == "[]"
