@@ -1265,8 +1265,8 @@ for ax in axes:
 #
 # The two opponents do not come to rest: the discriminator is now right, now wrong, on both targets. On the right, DANN
 # raises the accuracy on sketches in this run, and not by night. We know that only since we held back labels for the
-# test. The curves on the left are all that one would have in use. They overlap: it would be rash to read from them which
-# target gains.
+# test. The curves on the left are all that one would have in use. They overlap: it would be rash to read from them
+# which target gains.
 #
 # And `SEED` matters. Run the notebook with another one: in runs of ours sketches gained nearly always, and by night
 # DANN sometimes gained and sometimes lost, both by more than ten points. (The rise of $\lambda$ is the paper's. With
