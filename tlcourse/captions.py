@@ -32,7 +32,8 @@ def read_caption(text: str) -> str:
     """The words in italics with which a text begins, without Markdown; empty where it begins otherwise."""
     tokens = MarkdownIt().parse(text)[:2]
     words = tokens[1].children if len(tokens) > 1 and tokens[0].type == "paragraph_open" else []
-    if not words or not any(word.type == "em_open" for word in words[:2]):
+    words = [word for word in words if word.content or word.type != "text"]
+    if not words or words[0].type != "em_open":
         return ""
     end = next(place for place, word in enumerate(words) if word.type == "em_close")
     return "".join(" " if word.type == "softbreak" else word.content for word in words[:end])
