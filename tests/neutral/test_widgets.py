@@ -1,12 +1,17 @@
-"""Sliders over results that were computed before."""
+"""A field for a photo of one's own; sliders over results that were computed before."""
+
+import base64
+import io
 
 import matplotlib
 import pytest
+from PIL import Image
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 from tlhelpers import widgets
+from tlhelpers.data.images import prepare_photo
 from tlhelpers.errors import UnknownNameError
 
 CHOICES = {"depth": ["head", "all"], "rate": (0.001, 0.01)}
@@ -81,3 +86,39 @@ def test_without_ipywidgets_the_figure_stands_alone(page, monkeypatch):
 def test_wrong_choices_are_told(page, choices, start, error, message):
     with pytest.raises(error, match=message):
         widgets.explore(choices, title, start=start)
+
+
+def send(page, content: bytes) -> None:
+    """What the browser does with a file: a data URL into the text box."""
+    text = page.shown[0].children[1]
+    text.value = "data:image/jpeg;base64," + base64.b64encode(content).decode() if content else "data:"
+    assert text.value == ""  # the browser waits for that
+
+
+def save(kind: str, mode: str = "RGB") -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (90, 60), (200, 30, 30)).convert(mode).save(file, kind)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(("kind", "mode"), [("JPEG", "RGB"), ("JPEG", "CMYK"), ("PNG", "RGBA"), ("TIFF", "RGB")])
+def test_a_photo_arrives_byte_for_byte_as_often_as_it_is_sent(page, kind, mode):
+    pytest.importorskip("ipywidgets")
+    arrived = []
+    widgets.ask_for_photo(arrived.append)
+    content = save(kind, mode)
+    send(page, content)
+    send(page, content)
+    assert arrived == [content, content]
+
+
+def test_after_what_cannot_be_used_the_next_photo_is_answered(page, capsys):
+    pytest.importorskip("ipywidgets")
+    widgets.ask_for_photo(lambda photo: print(prepare_photo(photo, 64).shape))
+    for content, told in ((b"Dear learner", "not an image"), (b"", "empty"), (save("JPEG"), "(64, 64, 3)")):
+        send(page, content)
+        assert told in capsys.readouterr().out
+    widgets.ask_for_photo(lambda photo: 1 / 0, "es")
+    page.shown.pop(0)
+    send(page, b"a photo")
+    assert "no se puede usar: division by zero" in capsys.readouterr().out

@@ -6,11 +6,21 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 MINI_RESNET_WIDTHS = {"mini_resnet": 32, "mini_resnet_narrow": 16}  # channels of the first stage
+CAT_DOG_SIZES = {"mini_resnet": 64, "efficientnet_lite0": 224}  # networks with a head for real photos; side in pixels
 
 
 def mini_resnet_file(name: str = "mini_resnet") -> Path:
     """The safetensors file of one of `MINI_RESNET_WIDTHS`: tensors with torchvision's names and layouts."""
     return FOLDER / f"{name}.safetensors"
+
+
+def cat_dog_head_file(network: str) -> Path:
+    """The safetensors file of a head for one of `CAT_DOG_SIZES`: a linear layer that scores cat and dog.
+
+    `weight` is `(2, features)` and `bias` `(2,)`, as in PyTorch. The metadata say from how many real photos it has
+    learnt (`photos`), and what share of others (`test_photos`) it gets right (`accuracy`, `low`, `high`).
+    """
+    return FOLDER / f"cat_dog_{network}.safetensors"
 
 
 @functools.cache
