@@ -255,7 +255,7 @@ ATTACKS = (
     "search for labels", "search for other submissions", "kill of everything", "closed descriptors", "forged messages",
     "writing outside", "empty lines",
 )  # fmt: skip
-MIXED_WALL = 240  # seconds; alone on a processor a full solution takes about half of it
+MIXED_WALL = 120  # seconds; alone on a processor a full solution takes about half of it
 
 
 def measure_mixed(folder: Path, workers: int) -> dict:
@@ -284,17 +284,15 @@ def measure_mixed(folder: Path, workers: int) -> dict:
     with open(folder / "out/grades.csv", newline="", encoding="utf-8") as file:
         rows = {row["learner"]: row for row in csv.DictReader(file)}
     results = [json.loads(path.read_text()) for path in (folder / "out/results").glob("*/*.json")]
-    honest = {
-        name: (row["points"], row["outcome"], row["reasons"]) for name, row in rows.items() if "attack" not in name
-    }
+    honest = {name: (row["points"], row["run"], row["reasons"]) for name, row in rows.items() if "attack" not in name}
     return {
         "code": done.returncode, "told": done.stderr[-500:], "seconds": round(seconds), "load": os.getloadavg(),
         "honest": honest,
         "runs_of_20_points": sorted(r["measured"]["run"] for r in results if r["points"] == r["of"]),
-        "attacks": {name: row["outcome"] for name, row in rows.items() if "attack" in name},
+        "attacks": {name: row["run"] for name, row in rows.items() if "attack" in name},
         "other_than_deserved": {name: (row["points"], row["reasons"]) for name, row in rows.items()
                                 if row["points"] != DESERVED[name.split()[1]]},
-        "ended_by_the_wall": [name for name in honest if rows[name]["outcome"] == "time"],
+        "ended_by_the_wall": [name for name in honest if rows[name]["run"] == "time"],
     }  # fmt: skip
 
 
