@@ -21,7 +21,7 @@ from tlhelpers.cli import COMMANDS
 requirements = pytest.importorskip("packaging.requirements", reason="packaging reads requirement lines")
 utils = pytest.importorskip("packaging.utils", reason="packaging reads requirement lines")
 ROOT = Path(__file__).resolve().parents[2]
-EXTRAS = {"tlhelpers": ("pytorch", "tensorflow", "lab"), "tlcourse": ("dev",), "tlgrade": ("cluster",)}
+EXTRAS = {"tlhelpers": ("pytorch", "tensorflow", "lab"), "tlcourse": ("dev", "site"), "tlgrade": ("cluster",)}
 READMES = ("README.md", "README.es.md")
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 PLATFORMS = (("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"), ("win32", "AMD64"))
