@@ -983,13 +983,12 @@ if len(cloud) < 30:
 else:
     pca = PCA(2, random_state=SEED).fit(cloud)
     views = {words["all_features"]: cloud, "PCA": pca.transform(cloud)}
-    perplexity = min(30, len(cloud) // 3)
-    views["t-SNE"] = TSNE(2, init="pca", perplexity=perplexity, random_state=SEED).fit_transform(cloud)
-    near = neighbours(cloud)
+    tsne = TSNE(2, init="pca", perplexity=min(30, len(cloud) // 3), random_state=SEED)
+    views["t-SNE"] = tsne.fit_transform(cloud)
     print(words["pca_keeps"], percent(pca.explained_variance_ratio_.sum(), 0))
 for view, points in views.items():
     silhouette[view] = float(silhouette_score(points, test.labels))
-    kept[view] = float(np.mean([len({*a} & {*b}) / 10 for a, b in zip(near, neighbours(points))]))
+    kept[view] = float(np.mean([len({*a} & {*b}) / 10 for a, b in zip(neighbours(cloud), neighbours(points))]))
     print(f"{view:>24}: {words['silhouette']} {silhouette[view]:+.2f}, {words['kept']} {percent(kept[view], 0)}")
 
 # %%

@@ -709,7 +709,7 @@ claim("gradual_is_not_needed", 100 * gains["all", "gradual"].value)
 claim("awake_does_not_help", 100 * gains["all", "awake"].value)
 
 # %% [markdown] lang="en"
-# On these sketches fine-tuning pays: the network learnt from photos, and tuning all of it gains several points over the
+# On these sketches fine-tuning pays: the network learnt from photos, and tuning all of it gains a few points over the
 # trained head. The last stage alone, three quarters of the weights, gets a good part of that. Where a line above says
 # "no difference", this test cannot rank the two; then take the simpler one. Gradual unfreezing costs three trainings.
 # Howard and Ruder found that it helped with language models.
@@ -718,7 +718,7 @@ claim("awake_does_not_help", 100 * gains["all", "awake"].value)
 # it does to the old task is another matter: lesson 03b.
 
 # %% [markdown] lang="es"
-# Con estos bocetos el ajuste fino compensa: la red aprendió de fotos, y ajustarla entera gana varios puntos sobre la
+# Con estos bocetos el ajuste fino compensa: la red aprendió de fotos, y ajustarla entera gana unos puntos sobre la
 # cabeza entrenada. La última etapa sola, tres cuartas partes de los pesos, consigue buena parte de eso. Donde una línea
 # de arriba dice «ninguna diferencia», esta prueba no puede ordenar las dos opciones; entonces, tome la más sencilla. La
 # descongelación gradual cuesta tres entrenamientos. A Howard y Ruder les sirvió con modelos de lenguaje.
