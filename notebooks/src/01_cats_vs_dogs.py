@@ -446,7 +446,8 @@ axes = plots.show_images(np.concatenate([chelsea, chelsea]), titles, columns=2, 
 
 # %%
 titles = [
-    "\n".join(f"{name.split(',')[0][:16]} {percent(p, 0)}" for name, p in best) for best in old_answers(some.images, prepare)
+    "\n".join(f"{name.split(',')[0][:16]} {percent(p, 0)}" for name, p in best)
+    for best in old_answers(some.images, prepare)
 ]
 axes = plots.show_images(some.images, titles, columns=6)
 
