@@ -66,9 +66,7 @@ def test_so_many_can_be_drawn_whichever_way_the_lesson_splits(folder_of, how):
 
 
 def test_too_few_photos_are_refused_by_the_name_of_their_class(folder_of):
-    with pytest.raises(
-        DatasetError, match="need 8 photos of each class at least, and 'perros' has 7 that can be used"
-    ):
+    with pytest.raises(DatasetError, match="need 8 photos of each class at least, and 'perros' has 7 that can be used"):
         labels_for(folder_of(8, 7, 12), [5], image_size=32)
 
 
