@@ -6,11 +6,11 @@ import pytest
 
 from tlhelpers.data.archives import Member, identify, read_members
 from tlhelpers.data.audit import Manifest, examine, leave_out_duplicates
-from tlhelpers.data.datasets import CATS_VS_DOGS_LAYOUT, _place_folder
+from tlhelpers.data.datasets import CATS_VS_DOGS_LAYOUT
 from tlhelpers.data.image_cache import Layout, prepare_images
 from tlhelpers.errors import BrokenArchiveError, DatasetError, UnknownNameError
 
-FOLDERS = Layout("folders", _place_folder)
+FOLDERS = Layout("folders", lambda name: (name, name.partition("/")[0]))
 
 
 def prepare_pets(path, **options):

@@ -121,7 +121,7 @@ def test_empty_class(own_folder):
     with pytest.raises(DatasetError, match=r"'vacía'.*no files at all"):
         load(own_folder)
     (own_folder / "vacía/1.jpg").write_bytes(b"")
-    with pytest.raises(DatasetError, match=r"'vacía'.*1 empty"):
+    with pytest.raises(DatasetError, match=r"'vacía'.*empty files: 1"):
         load(own_folder)
 
 

@@ -38,14 +38,17 @@ class Member:
     """A file in an archive.
 
     Attributes:
-        name: Its path in the archive, with forward slashes, in Unicode's composed form on every system.
+        name: Its path in the archive, with forward slashes, in Unicode's composed form on every system. A "/" at the
+            end: a folder that could not be read.
         data: Its bytes; None where it is larger than `MAX_FILE_BYTES` and was not read.
-        error: Why the system would not let it be read; empty when it did.
+        error: Why it could not be read; empty when it could.
+        reason: Of the audit's reasons the one that fits such an error.
     """
 
     name: str
     data: bytes | None
     error: str = ""
+    reason: str = "unreadable"
 
 
 def read_members(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> Iterator[Member]:
@@ -87,7 +90,7 @@ def read_file(path: Path) -> bytes | None:
 def count_members(path: Path) -> int | None:
     """How many files there are, for a progress bar; None where only reading all of them would tell."""
     if path.is_dir():
-        return sum(1 for _ in _walk(path))
+        return sum(len(files) for _, files, _ in walk_folder(path))
     with contextlib.suppress(OSError, zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
         return sum(not info.is_dir() for info in archive.infolist())
     return None
@@ -101,10 +104,12 @@ def identify(path: Path) -> str:
     """
     state = hashlib.sha256()
     if path.is_dir():
-        for name, file in _walk(path):
-            with contextlib.suppress(OSError):  # a link that leads nowhere
-                about = file.stat()
-                state.update(f"{name}\0{about.st_size}\0{about.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+        for folder, files, problem in walk_folder(path):
+            state.update(f"{folder}\0{problem and problem[0]}\n".encode())
+            for name, file in files:
+                with contextlib.suppress(OSError):  # a link that leads nowhere
+                    about = file.stat()
+                    state.update(f"{name}\0{about.st_size}\0{about.st_mtime_ns}\n".encode())
     else:
         about = path.stat()
         state.update(f"{path.name}\0{about.st_size}\0{about.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
@@ -164,25 +169,56 @@ def _unpacked(path: Path) -> BinaryIO:
 
 
 def _read_folder(path: Path, wanted: Callable[[str], bool]) -> Iterator[Member]:
-    for name, file in _walk(path):
+    for folder, files, problem in walk_folder(path):
+        if problem:
+            yield Member(folder, b"", problem[1], problem[0])
+        for name, file in files:
+            try:
+                yield Member(name, read_file(file) if wanted(name) else b"")
+            except OSError as error:  # no permission, or a link that leads nowhere
+                yield Member(name, b"", error.strerror or str(error))
+
+
+def walk_folder(folder: Path) -> Iterator[tuple[str, list[tuple[str, Path]], tuple[str, str] | None]]:
+    """The folders below a folder, linked ones too, each of them once, so that links in a circle come to an end.
+
+    Returns:
+        Of each its name ("" for the first, then such as "cat/small/"), its files by name, and where it was not read one
+        of the audit's reasons with a detail.
+    """
+    waiting, seen = [("", folder)], {}
+    while waiting:
+        name, path = waiting.pop()
         try:
-            yield Member(name, read_file(file) if wanted(name) else b"")
-        except OSError as error:  # no permission, or a link that leads nowhere
-            yield Member(name, b"", error.strerror or str(error))
-
-
-def _walk(folder: Path) -> Iterator[tuple[str, Path]]:
-    for parent, folders, files in os.walk(folder):
-        folders.sort()
-        for file in sorted(files):
-            full = Path(parent, file)
-            yield _tidy(full.relative_to(folder).as_posix()), full
+            about = path.stat()
+            first = seen.setdefault((about.st_dev, about.st_ino), name)
+            if first != name:
+                yield name, [], ("same folder", said(f"the same folder as {first}", f"la misma carpeta que {first}"))
+                continue
+            entries = sorted(os.scandir(path), key=lambda entry: entry.name)
+        except OSError as error:  # no permission
+            yield name, [], ("unreadable folder", error.strerror or str(error))
+            continue
+        folders = [entry for entry in entries if entry.is_dir()]
+        yield name, [(name + _printable(e.name), Path(e.path)) for e in entries if e not in folders], None
+        waiting += [(f"{name}{_printable(e.name)}/", Path(e.path)) for e in reversed(folders)]
 
 
 def _tidy(name: str) -> str:
-    """Composed Unicode: macOS gives the names of files decomposed, and ids must not depend on the system."""
-    name = unicodedata.normalize("NFC", name.replace("\\", "/")).removeprefix("./")
-    return name.encode("utf-8", "backslashreplace").decode()  # names that are not valid text stay printable
+    """A member's name in an archive, as it is in a folder."""
+    return _printable(name.replace("\\", "/").removeprefix("./"))
+
+
+def _printable(name: str) -> str:
+    """Composed Unicode: macOS gives the names of files decomposed, and ids must not depend on the system.
+
+    What is no valid text comes from old archives and disks, and is mostly Western European.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        name = name.encode("utf-8", "surrogateescape").decode("cp1252", "backslashreplace")
+    return unicodedata.normalize("NFC", name)
 
 
 def _refuse_outside(path: Path, name: str) -> None:

@@ -11,16 +11,19 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import PurePosixPath
 
 import numpy as np
 
 from tlhelpers.data.archives import MAX_FILE_BYTES, Member
 from tlhelpers.data.images import ImageError, decode_opened, open_image, prepare
-from tlhelpers.errors import DatasetError, UnknownNameError
+from tlhelpers.errors import DatasetError, UnknownNameError, said
 from tlhelpers.numbers import thousands
 
 USED, LEFT_OUT = "used", "left out"
 _CLUTTER = {"thumbs.db", "desktop.ini"}
+# Folders that macOS, Synology, QNAP and Windows make; those of Jupyter and of versions begin with a dot.
+_CLUTTER_FOLDERS = {"__macosx", "@eadir", "#recycle", "@recycle", "$recycle.bin", "system volume information"}
 # Every reason, with how the summary says it in each language.
 REASONS = {
     "unreadable": {"en": "unreadable", "es": "archivos ilegibles"},
@@ -34,6 +37,8 @@ REASONS = {
         "en": "HEIC photos (save them as JPEG, or run: pip install pi-heif)",
         "es": "fotos HEIC (guárdelas como JPEG o ejecute: pip install pi-heif)",
     },
+    "unreadable folder": {"en": "folders that cannot be read", "es": "carpetas que no se pueden leer"},
+    "same folder": {"en": "links to a folder that was read already", "es": "enlaces a una carpeta ya leída"},
     "contradictory": {"en": "the same image in two classes", "es": "la misma imagen en dos clases"},
 }
 _SUMMARY = {
@@ -75,10 +80,11 @@ class Record:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The records of all files of an archive, ordered by id."""
+    """The records of all files of an archive, ordered by id; and notes on its layout, in English and in Spanish."""
 
     name: str
     records: tuple[Record, ...]
+    notes: tuple[tuple[str, str], ...] = ()
 
     @property
     def used(self) -> tuple[Record, ...]:
@@ -106,7 +112,8 @@ class Manifest:
         by_reason = defaultdict(list)
         for record in self.left_out:
             by_reason[record.reason].append(record.id)
-        lines = [
+        lines = [english if language == "en" else spanish for english, spanish in self.notes]
+        lines.append(
             head.format(
                 total=thousands(len(self.records)),
                 used=thousands(len(self.used)),
@@ -114,7 +121,7 @@ class Manifest:
                 left_out=thousands(len(self.left_out)),
                 end=":" if by_reason else ".",
             )
-        ]
+        )
         for reason, ids in sorted(by_reason.items(), key=lambda item: -len(item[1])):
             rest = f" {more.format(n=len(ids) - 3)}" if len(ids) > 3 else ""
             lines.append(f"  {REASONS[reason][language]}: {thousands(len(ids))} ({', '.join(ids[:3])}{rest})")
@@ -137,7 +144,7 @@ class Manifest:
 def is_clutter(name: str) -> bool:
     """Whether a member's name shows that the system or a program left it there: hidden files, thumbnails and so on."""
     parts = name.split("/")
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    hidden = any(part.startswith(".") or part.lower() in _CLUTTER_FOLDERS for part in parts)
     return hidden or parts[-1].lower() in _CLUTTER or parts[-1].lower().endswith(".mat")
 
 
@@ -158,12 +165,12 @@ def examine(
     record = Record(image_id, class_name or "", LEFT_OUT)
     if is_clutter(member.name):
         return replace(record, reason="not an image", detail="left by a system or a program"), None
+    if member.error:
+        return replace(record, reason=member.reason, detail=member.error), None
     if class_name is None:
         return replace(record, reason="outside the classes", detail="its place gives it no class"), None
     if member.data is None:
         return replace(record, reason="too large", detail=f"the file has more than {MAX_FILE_BYTES:,} bytes"), None
-    if member.error:
-        return replace(record, reason="unreadable", detail=member.error), None
     record = replace(record, sha256=hashlib.sha256(member.data).hexdigest())
     try:
         image = open_image(member.data)
@@ -181,7 +188,7 @@ def leave_out_duplicates(records: Sequence[Record]) -> list[Record]:
     Returns:
         All records, ordered by id; numbers in ids count as numbers.
     """
-    ordered = sorted(records, key=lambda record: _natural_order(record.id))
+    ordered = sorted(_tell_apart(records), key=lambda record: _natural_order(record.id))
     same = defaultdict(list)
     for record in ordered:
         if record.status == USED:
@@ -202,6 +209,20 @@ def leave_out_duplicates(records: Sequence[Record]) -> list[Record]:
     return [changed.get(record.id, record) for record in ordered]
 
 
+def _tell_apart(records: Sequence[Record]) -> list[Record]:
+    """Each file with an id of its own: "é.jpg" spelt in two ways of Unicode, or one name twice in a zip."""
+    taken, result = {record.id for record in records}, []
+    seen = set()
+    for record in records:
+        name, number = record.id, 2
+        while name in seen or (number > 2 and name in taken):
+            path = PurePosixPath(record.id)
+            name, number = str(path.with_name(f"{path.stem} ({number}){path.suffix}")), number + 1
+        seen.add(name)
+        result.append(replace(record, id=name))
+    return result
+
+
 def require_images(manifest: Manifest, classes: Sequence[str]) -> None:
     """Makes sure that every class has an image that can be used.
 
@@ -211,11 +232,20 @@ def require_images(manifest: Manifest, classes: Sequence[str]) -> None:
     used = {record.class_name for record in manifest.used}
     for name in classes:
         if name not in used:
-            reasons = Counter(r.reason for r in manifest.left_out if r.class_name == name)
-            came = ", ".join(f"{n} {reason}" for reason, n in reasons.items()) or "no files at all"
+            left_out = [record for record in manifest.left_out if record.class_name == name]
+            language = said("en", "es")
+            came = "; ".join(
+                f"{REASONS[reason][language]}: {n} ({next(r.detail for r in left_out if r.reason == reason)})"
+                for reason, n in Counter(record.reason for record in left_out).items()
+            )
             raise DatasetError(
-                f"Class {name!r} of {manifest.name} should have images, and has none that can be used: {came}. "
-                "Add images to it, or remove its folder."
+                said(
+                    f"Class {name!r} of {manifest.name} should have images, and has none that can be used: "
+                    f"{came or 'no files at all'}. Add images to it, see that they may be read, or remove its folder.",
+                    f"La clase {name!r} de {manifest.name} debería tener imágenes, y no tiene ninguna que se pueda "
+                    f"usar: {came or 'ningún archivo'}. Añádale imágenes, compruebe que se puedan leer o quite su "
+                    "carpeta.",
+                )
             )
 
 

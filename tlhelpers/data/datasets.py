@@ -3,15 +3,16 @@
 import hashlib
 import os
 import re
-import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from tlhelpers.data.archives import read_members
-from tlhelpers.data.audit import USED, Manifest, Record, is_clutter, require_images
+from tlhelpers.data.audit import USED, Manifest, Record, require_images
 from tlhelpers.data.fetch import fetch
+from tlhelpers.data.folders import arrange
 from tlhelpers.data.image_cache import Layout, gather, prepare_images
 from tlhelpers.data.splits import Dataset, Splits, divide, make_splits
 from tlhelpers.errors import BrokenArchiveError, DatasetError, UnknownNameError, said
@@ -38,7 +39,8 @@ def load_splits(
     """A data set, audited, decoded to one size and split; stratified, and without an image in two parts.
 
     Args:
-        name: One of `NAMES`, or a folder of your own with a folder of images per class.
+        name: One of `NAMES`, or a folder of your own with a folder of images per class. Where it has a division of
+            its own above them, `train` with `val` or `test`, that is used, and a part that is missing is split off.
         image_size: Side of the images in pixels.
         seed: Another seed gives other parts (and, with `max_per_class`, other images).
         max_per_class: Images of each class to use; None for all.
@@ -157,7 +159,7 @@ def _load_oxford(name: str, size: int, how: dict, progress: bool) -> Splits:
         SPECIES if by_species else breeds,
         how,
         class_of=(lambda record: species[record.id]) if by_species else None,
-        official=parts,
+        given=parts,
     )
 
 
@@ -179,7 +181,7 @@ def _read_annotations(archive: Path) -> tuple[dict[str, str], dict[str, str], li
                     "Fetch the annotations again."
                 )
             image_id = f"{words[0]}.jpg"
-            parts[image_id] = part
+            parts[image_id] = "test" if part == "test" else "train"
             species[image_id] = SPECIES[int(words[2]) - 1]
             breeds[int(words[1])] = breed_name(words[0].rsplit("_", 1)[0])
     return parts, species, [breeds[number] for number in sorted(breeds)]
@@ -188,12 +190,6 @@ def _read_annotations(archive: Path) -> tuple[dict[str, str], dict[str, str], li
 def _part_of(file: str) -> str:
     """`"annotations/test.txt"` lists the part "test"."""
     return Path(file).stem
-
-
-def _place_folder(name: str) -> tuple[str, str | None]:
-    """`class/image.jpg`; what lies deeper belongs to the first folder's class."""
-    first, _, rest = name.partition("/")
-    return name, first if rest else None
 
 
 def own_folder(name: str | Path) -> Path:
@@ -229,23 +225,17 @@ def own_folder(name: str | Path) -> Path:
 
 def _load_folder(name: str | Path, size: int, how: dict, progress: bool) -> Splits:
     folder = own_folder(name)
-    classes = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not is_clutter(entry.name))
-    if len(classes) < 2:
-        raise DatasetError(
-            said(
-                f"{folder} should have a folder of images for each of at least two classes, and has "
-                f"{len(classes)}: {', '.join(classes) or 'none'}. Put the images at CLASS/IMAGE.jpg.",
-                f"{folder} debería tener una carpeta de imágenes por clase, para dos clases al menos, y tiene "
-                f"{len(classes)}: {', '.join(classes) or 'ninguna'}. Ponga las imágenes en CLASE/IMAGEN.jpg.",
-            )
-        )
-    classes = [unicodedata.normalize("NFC", text) for text in classes]
-    prepared = prepare_images(folder, Layout("folders", _place_folder), image_size=size, progress=progress)
-    return _split_prepared(folder.name, prepared, prepared.manifest.used, classes, how)
+    arrangement = arrange(folder)
+    layout = Layout(f"folders-{arrangement.digest()}", arrangement.place)
+    prepared = prepare_images(folder, layout, image_size=size, progress=progress)
+    prepared = replace(prepared, manifest=replace(prepared.manifest, notes=arrangement.notes))
+    used = prepared.manifest.used
+    given = {record.id: part for record in used if (part := arrangement.part(record.id))}
+    return _split_prepared(folder.name, prepared, used, arrangement.classes, how, given=given)
 
 
 def _split_prepared(
-    name: str, prepared, records: Sequence[Record], classes: Sequence[str], how: dict, class_of=None, official=None
+    name: str, prepared, records: Sequence[Record], classes: Sequence[str], how: dict, class_of=None, given=None
 ) -> Splits:
     """Divides an archive's records, and picks their images."""
     if class_of is None:
@@ -254,7 +244,7 @@ def _split_prepared(
     number = {text: i for i, text in enumerate(classes)}
     ids, labels = [record.id for record in records], [number[class_of(record)] for record in records]
     rows = np.array([record.row for record in records], np.int64)
-    parts = divide(ids, labels, classes, official=official, **how)
+    parts = divide(ids, labels, classes, given=given, **how)
     return make_splits(
         name, prepared.manifest, parts, ids, labels, classes, lambda places: gather(prepared.images, rows[places])
     )

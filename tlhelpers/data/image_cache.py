@@ -1,6 +1,7 @@
 """Photos are audited, decoded and resized once, in one parallel pass, into a memory-mapped file on disk."""
 
 import os
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,10 +13,10 @@ import numpy as np
 
 from tlhelpers.data.archives import Member, count_members, identify, read_members
 from tlhelpers.data.audit import Manifest, Record, examine, is_clutter, leave_out_duplicates
-from tlhelpers.errors import DatasetError
+from tlhelpers.errors import DatasetError, said
 from tlhelpers.paths import atomic_path, cache_folder
 
-PREPARATION = 1  # raised when the same archive would give other pixels or records, so that no old cache is taken
+PREPARATION = 2  # raised when the same archive would give other pixels or records, so that no old cache is taken
 _BATCH = 16  # images handed to a thread at once
 _BATCH_BYTES = 4 << 20  # or fewer, where the files are large
 _IN_MEMORY = 1 << 30  # bytes; parts of a data set that are larger stay on disk
@@ -97,11 +98,13 @@ def _open(pixels: Path, manifest: Path) -> PreparedImages | None:
 def _build(path: Path, layout: Layout, size: int, pixels: Path, manifest: Path, progress: bool) -> None:
     """Writes both files; the manifest takes its place last, so where it is, the pixels are."""
     with atomic_path(manifest) as new_manifest, atomic_path(pixels) as new_pixels:
-        with open(new_pixels, "wb") as file:
+        with open(new_pixels, "wb") as file, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="PIL")  # odd metadata; what matters is in the records
             records = _write_rows(file, _examine_all(path, layout, size, progress), size)
         result = Manifest(path.name, tuple(leave_out_duplicates(records)))
         if not result.used:
-            raise DatasetError(f"{path} has no image that can be used.\n{result.summary()}")
+            what = said("has no image that can be used", "no tiene ninguna imagen que se pueda usar")
+            raise DatasetError(f"{path} {what}.\n{result.summary(said('en', 'es'))}")
         new_manifest.write_text(result.to_json(), encoding="utf-8")
 
 

@@ -129,7 +129,7 @@ def divide(
     test_fraction: float,
     val_fraction: float,
     max_per_class: int | None = None,
-    official: Mapping[str, str] | None = None,
+    given: Mapping[str, str] | None = None,
 ) -> Division:
     """Divides images class by class, so that every part has the classes in the same proportion, to one image.
 
@@ -138,17 +138,19 @@ def divide(
         labels: Class of each, an index into `class_names`.
         class_names: For messages.
         seed: Another seed divides otherwise.
-        test_fraction: Of all images, 0 to 1; each class gives at least one. Without effect on an official split.
-        val_fraction: Likewise; of an official split, the fraction of what is not in its test part.
-        max_per_class: Images of each class to use at all, chosen by the seed; None for all. An official split keeps its
+        test_fraction: Of all images, 0 to 1; each class gives at least one. Without effect where the part is given.
+        val_fraction: Likewise; where another part is given, the fraction of the training part.
+        max_per_class: Images of each class to use at all, chosen by the seed; None for all. Given parts keep their
             proportions.
-        official: For each id "trainval" or "test", where the publisher has fixed the test part.
+        given: For each id "train", "val" or "test", where the publisher has fixed parts. What is missing of "val" and
+            "test" is split off "train".
 
     Raises:
         DatasetError: a fraction is out of range, or a class has too few images.
     """
     _check_fractions(test_fraction, val_fraction)
-    least = 2 if official else 3
+    given = given or {}
+    fixed = {"val", "test"} & set(given.values())
     if max_per_class is not None and max_per_class < 3:
         raise DatasetError(
             f"max_per_class should be at least 3, one image for each of training, validation and test; it is "
@@ -158,22 +160,20 @@ def divide(
     parts = Division()
     for label, name in enumerate(class_names):
         mine = [i for i in order if labels[i] == label]
-        if official:
-            test = [i for i in mine if official[ids[i]] == "test"]
-            rest = [i for i in mine if official[ids[i]] != "test"]
-            test, rest = _cap_official(test, rest, max_per_class)
-            _check_enough(len(rest), least, name, "training and validation")
-            _check_enough(len(test), 1, name, "the official test")
-        else:
-            mine = mine[:max_per_class]
-            _check_enough(len(mine), least, name, "training, validation and test")
-            n_test = min(_share(test_fraction, len(mine)), len(mine) - 2)
-            test, rest = mine[:n_test], mine[n_test:]
-        whole = len(rest) if official else len(mine)
-        n_val = min(_share(val_fraction, whole), len(rest) - 1)
-        parts.test += test
-        parts.val += rest[:n_val]
-        parts.train += rest[n_val:]
+        pools = {part: [i for i in mine if given.get(ids[i], "train") == part] for part in ("train", "val", "test")}
+        pools = _cap(pools, max_per_class)
+        for part in fixed:
+            _check_enough(len(pools[part]), 1, name, part)
+        least = 3 - len(fixed)
+        _check_enough(len(pools["train"]), least, name, ", ".join(["train", *sorted({"val", "test"} - fixed)]))
+        whole = len(pools["train"])
+        for part, fraction in (("test", test_fraction), ("val", val_fraction)):
+            if part not in fixed:
+                least -= 1
+                n = min(_share(fraction, whole), len(pools["train"]) - least)
+                pools[part], pools["train"] = pools["train"][:n], pools["train"][n:]
+        for part, chosen in pools.items():
+            getattr(parts, part).extend(chosen)
     place = {i: at for at, i in enumerate(order)}  # classes mixed again
     return Division(*(sorted(part, key=place.__getitem__) for part in (parts.train, parts.val, parts.test)))
 
@@ -227,12 +227,17 @@ def _check_enough(came: int, least: int, class_name: str, purpose: str) -> None:
         )
 
 
-def _cap_official(test: list[int], rest: list[int], most: int | None) -> tuple[list[int], list[int]]:
-    total = len(test) + len(rest)
+def _cap(pools: dict[str, list[int]], most: int | None) -> dict[str, list[int]]:
+    """At most so many images of a class in all, each part in proportion, and one at least of each that has any."""
+    total = sum(map(len, pools.values()))
     if most is None or total <= most:
-        return test, rest
-    n_test = min(max(round(most * len(test) / total), 1), most - 2)
-    return test[:n_test], rest[: most - n_test]
+        return pools
+    left, capped = most, {}
+    for part in ("test", "val"):
+        n = min(max(round(most * len(pools[part]) / total), 1), left - (2 if part == "test" else 1))
+        capped[part] = pools[part][:n]
+        left -= len(capped[part])
+    return {"train": pools["train"][:left], **capped}
 
 
 def _share(fraction: float, n: int) -> int:

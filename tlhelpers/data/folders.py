@@ -1,0 +1,219 @@
+"""How a folder of one's own photos is laid out: which of its folders are classes, and which are parts above them.
+
+What people have: `CLASS/PHOTO`, `train/CLASS/PHOTO` beside `val` or `test`, `CLASS/train/PHOTO`, and any of them one or
+more folders further down. What could be read in two ways is refused with a question.
+"""
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from tlhelpers.data.archives import walk_folder
+from tlhelpers.data.audit import is_clutter
+from tlhelpers.errors import DatasetError, said
+
+_PARTS = {
+    "train": {"train", "training", "trainset", "entrenamiento"},
+    "val": {"val", "valid", "validation", "dev", "validación", "validacion"},
+    "test": {"test", "testing", "testset", "prueba", "pruebas"},
+}
+_BESIDE = {"set", "data", "dataset", "images", "photos", "seg", "conjunto", "de", "datos", "fotos", "imágenes"}
+_PHOTO = re.compile(r"\.(jpe?g|jfif|png|gif|bmp|webp|tiff?|avif|hei[cf]|mpo)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """Which folders hold which class.
+
+    Attributes:
+        classes: Names, sorted.
+        places: Of each folder of a class, such as "train/cats/", its part ("train", "val", "test", or empty where the
+            folder is not divided) and its class.
+        notes: What was understood beyond `CLASS/PHOTO`, each in English and in Spanish.
+    """
+
+    classes: tuple[str, ...]
+    places: Mapping[str, tuple[str, str]]
+    notes: tuple[tuple[str, str], ...] = ()
+
+    def place(self, name: str) -> tuple[str, str | None]:
+        """The id and the class of a file; what lies deeper belongs to the class above it."""
+        return name, self._find(name)[1]
+
+    def part(self, name: str) -> str:
+        """The part of a file; empty where the folder is not divided."""
+        return self._find(name)[0]
+
+    def _find(self, name: str) -> tuple[str, str | None]:
+        while name and name not in self.places:
+            name = _parent(name)
+        return self.places.get(name, ("", None))
+
+    def digest(self) -> str:
+        """Changes when files come into another class or part."""
+        return hashlib.sha256(repr(sorted(self.places.items())).encode()).hexdigest()[:8]
+
+
+class _Tree:
+    """Names of the folders, each with "/" at its end, and how many photos lie directly in each."""
+
+    def __init__(self, folder: Path):
+        self.photos, self.inside = defaultdict(int), defaultdict(list)
+        for name, files, problem in walk_folder(folder):
+            if problem and not name:
+                _refuse(folder, f"It cannot be read ({problem[1]}).", f"No se puede leer ({problem[1]}).")
+            if is_clutter(name):
+                continue
+            if name and name not in self.inside[_parent(name)]:  # two spellings of Unicode are one folder
+                self.inside[_parent(name)].append(name)
+            self.photos[name] += sum(bool(_PHOTO.search(file)) and not is_clutter(file) for file, _ in files)
+
+    def descend(self, name: str) -> str:
+        """Down to where there is a choice: past folders that hold a single folder, and no photo."""
+        while not self.photos[name] and len(self.inside[name]) == 1:
+            (only,) = self.inside[name]
+            if self.photos[only] or not self.inside[only]:
+                break
+            name = only
+        return name
+
+
+def arrange(folder: Path) -> Arrangement:
+    """Finds out how a folder of photos is laid out.
+
+    Raises:
+        DatasetError: there are not two classes, or it could be read in more than one way; asks what is meant.
+    """
+    tree = _Tree(folder)
+    top = tree.descend("")
+    inside = tree.inside[top]
+    notes = [(f"The classes are the folders in {top}.", f"Las clases son las carpetas de {top}.")] if top else []
+    parts = {name: part for name in inside if (part := _part_of(name))}
+    deep = [name for name in inside if tree.inside[name] and not tree.photos[name]]
+    below = [{_last(child) for child in tree.inside[name]} for name in inside]
+    if "train" in parts.values() and any(name in deep for name in parts):
+        return _arrange_parts(folder, tree, inside, parts, notes)
+    if inside and deep == inside and all(_with_train(children) for children in below):
+        places = {child: (_part_of(child), _last(name)) for name in inside for child in tree.inside[name]}
+        return _divided(places, notes, set().union(*below))
+    if len(inside) > 1 and len(parts) == len(inside):
+        _refuse(
+            folder,
+            f"Are {_listed(inside)} parts or classes? As parts, each needs a folder for each class in it "
+            f"({inside[0]}CLASS/PHOTO.jpg); as classes, give them other names.",
+            f"¿{_listed(inside)} son partes o clases? Como partes, cada una necesita dentro una carpeta por clase "
+            f"({inside[0]}CLASE/FOTO.jpg); como clases, deles otros nombres.",
+        )
+    if len(inside) > 1 and deep == inside and len(set.intersection(*below)) > 1:
+        common = _listed(sorted(set.intersection(*below)))
+        _refuse(
+            folder,
+            f"Are the classes {_listed(inside)}, each with the folders {common}? Then put the photos of each class "
+            f"straight into its folder. Or are the classes {common}? Then call the folders above them train/, val/ "
+            "and test/, or name one of them as the data set.",
+            f"¿Las clases son {_listed(inside)}, cada una con las carpetas {common}? Entonces ponga las fotos de cada "
+            f"clase directamente en su carpeta. ¿O las clases son {common}? Entonces llame train/, val/ y test/ a las "
+            "carpetas de encima, o indique una de ellas como conjunto de datos.",
+        )
+    if len(inside) < 2:
+        _refuse_single(folder, tree, top)
+    return Arrangement(tuple(sorted(map(_last, inside))), {name: ("", _last(name)) for name in inside}, tuple(notes))
+
+
+def _arrange_parts(folder: Path, tree: _Tree, inside: list[str], parts: dict[str, str], notes: list) -> Arrangement:
+    """`train/CLASS/PHOTO`, with `val` or `test` beside it."""
+    if len(parts) < len(inside):
+        others = [name for name in inside if name not in parts]
+        _refuse(
+            folder,
+            f"Beside {_listed(parts)} there is {_listed(others)}. Move it elsewhere if the first are the parts of the "
+            "data set, with a folder for each class in them. If they are classes, put their photos straight into "
+            "them.",
+            f"Junto a {_listed(parts)} está {_listed(others)}. Llévelo a otro sitio si las primeras son las partes del "
+            "conjunto de datos, con una carpeta por clase. Si son clases, ponga sus fotos directamente en ellas.",
+        )
+    if len(set(parts.values())) < len(parts):
+        _refuse(
+            folder,
+            f"Two of {_listed(parts)} seem to be the same part. Put them together, or move one elsewhere.",
+            f"Dos de {_listed(parts)} parecen ser la misma parte. Únalas o lleve una a otro sitio.",
+        )
+    classes = {name: tree.inside[tree.descend(name)] for name in parts}
+    expected = {_last(child) for name, part in parts.items() if part == "train" for child in classes[name]}
+    for name, children in classes.items():
+        came = {_last(child) for child in children}
+        if came != expected:
+            differing = _listed(sorted(came ^ expected)) if came else said("none", "ninguna")
+            _refuse(
+                folder,
+                f"{name} should have a folder for each class, the same as the training part. It has "
+                f"{len(came)}; they differ in: {differing}. Is {name} without labels? Then move it elsewhere. Or name "
+                "the training part alone as the data set.",
+                f"{name} debería tener una carpeta por clase, las mismas que la parte de entrenamiento. Tiene "
+                f"{len(came)}; se diferencian en: {differing}. ¿{name} no tiene etiquetas? Entonces llévela a otro "
+                "sitio. O indique solo la parte de entrenamiento como conjunto de datos.",
+            )
+    places = {child: (part, _last(child)) for name, part in parts.items() for child in classes[name]}
+    return _divided(places, notes, map(_last, parts))
+
+
+def _divided(places: dict[str, tuple[str, str]], notes: list, names: Iterable[str]) -> Arrangement:
+    names = sorted(names, key=lambda name: list(_PARTS).index(_part_of(name)))
+    given = {part for part, _ in places.values()}
+    missing = _listed(part for part in ("val", "test") if part not in given)
+    notes = [*notes, (f"Its own division is used: {_listed(names)}.", f"Se usa su propia división: {_listed(names)}.")]
+    if missing:
+        notes.append((f"Split off train: {missing}.", f"Se separa de train: {missing}."))
+    return Arrangement(tuple(sorted({name for _, name in places.values()})), places, tuple(notes))
+
+
+def _part_of(name: str) -> str:
+    """The part that a folder's name says: "train" of "training_set/"; empty of "train station/"."""
+    words = set(re.findall(r"[^\W\d_]+", _last(name).lower())) - _BESIDE
+    return next((part for part, spellings in _PARTS.items() if words and words <= spellings), "")
+
+
+def _with_train(names: set[str]) -> bool:
+    parts = {_part_of(name) for name in names}
+    return len(parts) > 1 and "train" in parts and "" not in parts
+
+
+def _parent(name: str) -> str:
+    return name[: name.rstrip("/").rfind("/") + 1]
+
+
+def _last(name: str) -> str:
+    return name.rstrip("/").rsplit("/", 1)[-1]
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = list(names)
+    return ", ".join([*names[:5], "..."] if len(names) > 5 else names)
+
+
+def _refuse_single(folder: Path, tree: _Tree, top: str) -> NoReturn:
+    above = folder.absolute().parent
+    if not tree.inside[top] and tree.photos[top]:
+        _refuse(
+            folder,
+            f"It has {tree.photos[top]} photos and no folders: is it one class? Then name the folder above it, with a "
+            f"folder for each class: {above}",
+            f"Tiene {tree.photos[top]} fotos y ninguna carpeta: ¿es una sola clase? Entonces indique la carpeta de "
+            f"encima, con una carpeta por clase: {above}",
+        )
+    came = _listed(map(_last, tree.inside[top]))
+    _refuse(
+        folder,
+        "It should have a folder of images for each of at least two classes, and has "
+        f"{len(tree.inside[top])}: {came or 'none'}. Put the images at CLASS/IMAGE.jpg.",
+        "Debería tener una carpeta de imágenes por clase, para dos clases al menos, y tiene "
+        f"{len(tree.inside[top])}: {came or 'ninguna'}. Ponga las imágenes en CLASE/IMAGEN.jpg.",
+    )
+
+
+def _refuse(folder: Path, english: str, spanish: str) -> NoReturn:
+    raise DatasetError(f"{folder}: {said(english, spanish)}")
