@@ -224,8 +224,8 @@ def test_a_notebook_that_starts_clears_pages_from_kerass_cache_and_nothing_else(
     monkeypatch.delenv("TLHELPERS_DATA", raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     (tmp_path / "models").mkdir()
-    kept = {"good.h5": b"\x89HDF\r\n\x1a\n and so on", "classes.json": b"{}"}
-    for file, content in {**kept, "page.h5": b"<!DOCTYPE html>", "empty.h5": b""}.items():
+    kept = {"good.h5": b"\x89HDF\r\n\x1a\n and so on", "classes.json": b"{}", "begun.h5": b"", "mine.h5": b"PK\3\4"}
+    for file, content in {**kept, "page.h5": b"<!DOCTYPE html>"}.items():
         (tmp_path / "models" / file).write_bytes(content)
     monkeypatch.setenv("TLHELPERS_LANGUAGE", "es")
     assert use_pack_caches() == {}

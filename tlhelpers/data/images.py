@@ -7,6 +7,7 @@ The fast path gives the same pixels when decoding, and differs by at most one gr
 import io
 import re
 import warnings
+import zlib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from PIL import Image
 from tlhelpers.data.archives import MAX_FILE_BYTES, read_file
 from tlhelpers.errors import DatasetError, said
 
+MAX_SCANS = 300  # of a progressive JPEG, where a camera writes ten; each is a pass over the whole picture
 MAX_PIXELS = 80_000_000  # twice a large camera's photo; a bomb of a few bytes can claim billions
 # Named, so that nothing exotic is tried on a file that merely says so: Pillow hands PostScript to another program.
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")  # an MPO is opened as the JPEG that it begins with
@@ -64,6 +66,8 @@ def open_image(data: bytes) -> Image.Image:
         raise ImageError("HEIC", "a photo of an iPhone; to read it, install pi-heif")
     if kind == "JPEG":
         _find_scan(data)  # before Pillow, which goes byte by byte through what is not there
+        if (scans := data.count(b"\xff\xda")) > MAX_SCANS:
+            raise ImageError("too large", f"{scans:,} scans, and at most {MAX_SCANS} are decoded")
     try:
         image = Image.open(io.BytesIO(data), formats=_formats())
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # the latter by a strict filter
@@ -93,6 +97,7 @@ def decode_opened(image: Image.Image, data: bytes) -> Image.Image | np.ndarray:
     try:
         decoded = _decode_jpeg(image, data) if image.format in ("JPEG", "MPO") else None
         if decoded is None:
+            _check_before_loading(image, data)
             image.load()  # the first frame, where there are several
             decoded = _to_rgb(image)
         turn = _UPRIGHT.get(_orientation(image))
@@ -229,10 +234,10 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """
     at = 2
     for _ in range(10_000):
-        found = re.compile(rb"\xff+([^\xff\0])").search(data, at, at + (1 << 20))
+        found = re.compile(rb"\xff([^\xff\0])").search(data, at, at + (1 << 20))
         if found is None:
             break
-        marker, start = found.start(1), found.start(1) - 1
+        marker, start = found.start(1), found.start()
         at = marker + 1 + int.from_bytes(data[marker + 1 : marker + 3], "big")
         yield data[marker], start, at
         if data[marker] == 0xDA:
@@ -250,6 +255,29 @@ def _without_metadata(data: bytes) -> bytes:
     *head, (_, start, _) = _jpeg_segments(data)
     tables = (data[at:end] for marker, at, end in head if not 0xE0 <= marker <= 0xEF and marker != 0xFE)
     return b"\xff\xd8" + b"".join(tables) + data[start:]
+
+
+def _check_before_loading(image: Image.Image, data: bytes) -> None:
+    """Sees to what Pillow passes over in silence: a PNG's checksums, its few bits, a TIFF's order of bytes.
+
+    Raises:
+        ImageError: the picture is damaged, or Pillow would give other numbers than the file's.
+    """
+    if image.format == "PNG":
+        at = 8
+        while data[at + 4 : at + 8] != b"IEND":
+            end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+            if end > len(data):
+                raise ImageError("truncated", "it has no end")
+            if data[at + 4 : at + 5].isupper() and zlib.crc32(data[at + 4 : end - 4]) != int.from_bytes(
+                data[end - 4 : end], "big"
+            ):
+                raise ImageError("unreadable", "a part of the picture does not have its checksum")
+            at = end
+        if image.mode == "L" and data[24] < 8 and isinstance(clear := image.info.get("transparency"), int):
+            image.info["transparency"] = clear * 255 // (2 ** data[24] - 1)  # Pillow spreads the levels, not this one
+    if data.startswith(b"MM") and image.mode in ("I", "F") and image.info.get("compression", "raw") != "raw":
+        raise ImageError("unreadable", "compressed numbers of more than 8 bits, the largest byte first")
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -29,8 +29,8 @@ def use_pack_caches() -> dict[str, str]:
 
     It sets `TORCH_HOME`, `KERAS_HOME` and `HF_HOME` where the pack has their folder and they are not set. Where the
     pack may only be read, they name a folder of links to its files, since these libraries want to write beside them.
-    And it removes what is no weights from Keras's cache, see `remove_pages`, and warns where another tlhelpers than
-    the installed one is imported: every lesson calls it in its first cell of code.
+    And it calls `remove_pages`, and warns where another tlhelpers than the installed one is imported: every lesson
+    begins with it.
 
     Returns:
         The variables that it set.
@@ -57,7 +57,7 @@ def use_pack_caches() -> dict[str, str]:
 
 
 def remove_pages() -> None:
-    """Removes from Keras's cache what is no weights, such as the login page of a Wi-Fi network, and says so.
+    """Removes web pages, such as a Wi-Fi network's login page, that Keras has kept as weights, and says so.
 
     Keras knows no checksum of some of its files (MobileNet's), takes whatever comes, and then fails at each loading.
     """
@@ -65,20 +65,16 @@ def remove_pages() -> None:
     for path in (home / "models").glob("*.h5"):
         with contextlib.suppress(OSError):  # of another user, or on a disk that may only be read
             with open(path, "rb") as file:
-                begins = file.read(512)
-            if begins.startswith(b"\x89HDF\r\n\x1a\n"):
-                continue
+                if not file.read(512).lstrip().startswith(b"<"):
+                    continue
             path.unlink()
-            page = begins.lstrip().startswith(b"<")
-            came = said("a web page", "una página web") if page else repr(begins[:20])
-            mend = said(
-                "It may be the login page of a Wi-Fi network or of a proxy: open any page in a browser, log in, and "
-                "load the network again.",
-                "Puede ser la página de acceso de una red Wi-Fi o de un proxy: abra cualquier página en un navegador, "
-                "identifíquese y vuelva a cargar la red.",
+            text = said(
+                "Removed: it held no weights, but a web page. It may be the login page of a Wi-Fi network or of a "
+                "proxy: open any page in a browser, log in, and load the network again.",
+                "Se ha borrado, pues no contenía pesos, sino una página web. Puede ser la página de acceso de una red "
+                "Wi-Fi o de un proxy: abra cualquier página en un navegador, identifíquese y vuelva a cargar la red.",
             )
-            removed = said("Removed: it held no weights, but", "Se ha borrado, pues no contenía pesos, sino")
-            print(f"{path}\n{removed} {came}. {mend}", file=sys.stderr)
+            print(f"{path}\n{text}", file=sys.stderr)
 
 
 def _writable(folder: Path) -> Path:
