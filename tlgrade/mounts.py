@@ -47,28 +47,28 @@ class BoxError(TlhelpersError):
 def mount_options(settings: BoxSettings) -> list[str]:
     """Read-only mounts, without what a learner may not read: this package, which knows the answers."""
     made: list[str] = []
-    known: set[str] = set()
+    folders: set[str] = set()  # empty ones, made above what is mounted
+    mounted: set[str] = set()
     shown: dict[str, str] = {}
     places = list(readable_places(settings))
     refuse_secrets(settings, [source for source, _ in places])
     for source, target in places:
         # bubblewrap makes folders above a mount for their owner only, where the source is in a private folder.
         for folder in reversed(Path(target).parents[:-1]):
-            if str(folder) not in known:
+            if str(folder) not in folders | mounted:
                 made += ["--perms", "0755", "--dir", str(folder)]
-                known.add(str(folder))
+                folders.add(str(folder))
         if os.geteuid() == 0 and is_private(source):
             shown[source] = f"{_SHOWN}/{len(shown)}"
         made += ["--ro-bind", shown.get(source, source), target]
-        known.add(target)
+        mounted.add(target)
     for name in ("bin", "sbin", "lib", "lib32", "lib64"):
         if os.path.islink(f"/{name}"):
             made += ["--symlink", os.readlink(f"/{name}"), f"/{name}"]
     for link, target in _links():
-        if not any(link.is_relative_to(place) for place in known):
+        if not any(link.is_relative_to(place) for place in mounted):
             made += ["--perms", "0755", "--dir", str(link.parent), "--symlink", target, str(link)]
-            known.add(str(link))
-    if any(GRADER.is_relative_to(place) for place in known):  # installed beside what learners' code imports
+    if any(GRADER.is_relative_to(place) for place in mounted):  # installed beside what learners' code imports
         made += ["--tmpfs", str(GRADER), "--remount-ro", str(GRADER)]
     return made
 

@@ -158,6 +158,19 @@ def test_an_interpreter_that_is_a_link_in_a_home_does_not_show_the_home(box, tmp
     assert process.communicate(timeout=60)[0] == "False True\n"
 
 
+def test_an_interpreter_that_is_a_link_beside_the_environment_is_found(box, tmp_path, monkeypatch, links):
+    """As in a home that has both `bin/python3`, a link, and the course's folder."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "course").mkdir()
+    (tmp_path / "bin" / "python3").symlink_to(sys.executable)
+    links(tmp_path / "bin" / "python3")
+    needed = mounts._interpreter()
+    monkeypatch.setattr(mounts, "_interpreter", lambda: (*needed, str(tmp_path / "course")))
+    code = [str(tmp_path / "bin" / "python3"), "-c", "print('found')"]
+    process = boxes.start(BoxSettings(), code, stdout=subprocess.PIPE, text=True)
+    assert process.communicate(timeout=60)[0] == "found\n"
+
+
 @pytest.mark.parametrize(("prefix", "home"), [("everything", "everything/home"), ("home/.local", "home")])
 def test_a_folder_that_holds_the_home_or_what_is_private_in_it_is_never_mounted(
     tmp_path, monkeypatch, links, prefix, home
