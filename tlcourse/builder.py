@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tlcourse.black_boxes import check_black_boxes
 from tlcourse.course_map import Outline, map_table, next_line, read_course
+from tlcourse.first_cell import INSTALL_TAG, first_cell
 from tlcourse.lessons import Lesson, read_lesson
 from tlcourse.notebook_files import read_notebook, text_of, write_notebook
 from tlcourse.outputs import keep_valid_outputs
@@ -109,11 +110,12 @@ def make_notebook(lesson: Lesson, language: str, framework: str, course: list[Ou
         text = _fill_in(cell, language, framework)
         if MAP in text and cell.kind == "markdown":
             text = text.replace(MAP, map_table(lesson.name, course, language, framework))
+        if cell.kind == "code" and not any(built["cell_type"] == "code" for built in cells):
+            cells.append(_folded(INSTALL_TAG, cell.line, seen, first_cell(language, framework)))
         cells.append(_make_cell(cell, _cell_id(cell, seen), text))
         if PARAMETERS_TAG in cell.tags and lesson.sentences:
-            setup = SourceCell("code", SETUP_TAG, cell.line, metadata={"tags": [FOLDED_TAG, SETUP_TAG]})
-            text = setup_code(lesson.sentences, language, framework, lesson.parameters)
-            cells.append(_make_cell(setup, _cell_id(setup, seen), text))
+            setup = setup_code(lesson.sentences, language, framework, lesson.parameters)
+            cells.append(_folded(SETUP_TAG, cell.line, seen, setup))
     if after := next_line(lesson.name, course, language, framework):
         last = SourceCell("markdown", "next", 0)
         cells.append(_make_cell(last, _cell_id(last, seen), after))
@@ -144,6 +146,12 @@ def _make_cell(cell: SourceCell, cell_id: str, text: str) -> dict:
         "source": text.splitlines(keepends=True),
     }
     return built | ({"execution_count": None, "outputs": []} if cell.kind == "code" else {})
+
+
+def _folded(tag: str, line: int, seen: Counter[str], text: str) -> dict:
+    """A cell that the builder writes."""
+    cell = SourceCell("code", tag, line, metadata={"tags": [FOLDED_TAG, tag]})
+    return _make_cell(cell, _cell_id(cell, seen), text)
 
 
 def _metadata(cell: SourceCell) -> dict:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from tlcourse.first_cell import INSTALL_TAG
 from tlcourse.lessons import Lesson
 from tlcourse.notebook_files import code_cells, join_lines, read_notebook, tags_of, text_of, write_notebook
 from tlcourse.records import claim_of, collect
@@ -20,15 +21,19 @@ PNG = "image/png"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
+def lesson_cells(notebook: dict) -> list[dict]:
+    """The code cells that a run's outputs belong to."""
+    return [cell for cell in code_cells(notebook) if not {INJECTED_TAG, INSTALL_TAG} & set(tags_of(cell))]
+
+
 def keep_valid_outputs(notebook: dict, old: dict) -> None:
     """Takes over the outputs of `old`, up to the first code cell that differs: what comes after it may be stale.
 
     A cell differs too where a word that it names has changed. A claim whose sentence or bound has changed keeps its
     number and is said anew. Solutions are kept without outputs.
     """
-    before = [cell for cell in code_cells(old) if INJECTED_TAG not in tags_of(cell)]
     changed, claims = set(), {}
-    for cell, previous in zip(code_cells(notebook), before, strict=False):
+    for cell, previous in zip(lesson_cells(notebook), lesson_cells(old), strict=False):
         if SETUP_TAG in tags_of(cell) and SETUP_TAG in tags_of(previous):
             (words, claims), (old_words, _) = read_setup(text_of(cell)), read_setup(text_of(previous))
             changed = {name for name in words if words[name] != old_words.get(name)}
@@ -100,7 +105,7 @@ def check_outputs(lesson: Lesson, path: Path) -> list[str]:
         LessonError: The file is no notebook.
     """
     problems, before = [], 0
-    for number, cell in enumerate(code_cells(read_notebook(path)), 1):
+    for number, cell in enumerate(lesson_cells(read_notebook(path)), 1):
         where = f"code cell {number} ({next(iter(text_of(cell).splitlines()), '')[:60]!r})"
         if SOLUTION_TAG in tags_of(cell):
             problems += [f"{where}: expected a solution without outputs"] * bool(cell["outputs"])

@@ -15,6 +15,7 @@ import numpy as np
 from tlcourse import runner
 from tlcourse.ledger import NOTHING, markdown_table
 from tlcourse.notebook_files import code_cells, read_notebook, tags_of, text_of
+from tlcourse.outputs import lesson_cells
 from tlcourse.parameters import read_parameters
 from tlcourse.records import collect
 from tlcourse.sentences import SETUP_TAG, read_setup
@@ -75,7 +76,7 @@ def run_seeds(notebook: Path, seeds: Iterable[int], folder: Path, values: dict, 
     Raises:
         ParameterError: A parameter that the notebook does not have; nothing was run.
     """
-    code = [cell for cell in code_cells(read_notebook(notebook)) if SETUP_TAG not in tags_of(cell)]
+    code = [cell for cell in lesson_cells(read_notebook(notebook)) if SETUP_TAG not in tags_of(cell)]
     state = json.dumps([[text_of(cell) for cell in code], values], sort_keys=True)
     runs = SeedRuns(notebook, hashlib.sha256(state.encode()).hexdigest()[:12])
     kept = folder / notebook.stem / runs.digest
@@ -128,7 +129,7 @@ def write_section(page: Path, runs: SeedRuns) -> None:
 def _was_run_with(notebook: Path, values: dict) -> bool:
     """Whether the notebook's own outputs, all of them there, come from these parameters."""
     defaults = read_parameters(notebook)
-    cells = [cell for cell in code_cells(read_notebook(notebook)) if SOLUTION_TAG not in tags_of(cell)]
+    cells = [cell for cell in lesson_cells(read_notebook(notebook)) if SOLUTION_TAG not in tags_of(cell)]
     return all(defaults[name].value == values[name] for name in values) and all(
         cell["execution_count"] is not None for cell in cells
     )

@@ -32,7 +32,7 @@ def read(path: Path) -> dict:
 
 
 def code_cells(path: Path) -> list[dict]:
-    return [cell for cell in read(path)["cells"] if cell["cell_type"] == "code"]
+    return outputs.lesson_cells(read(path))
 
 
 def test_the_four_notebooks_are_the_golden_ones_byte_for_byte(lesson, tmp_path):
@@ -124,7 +124,7 @@ def test_magics_commands_and_markdown_as_a_string_are_accepted(tmp_path):
         PARAMETERS + code + '\n# %% [markdown] lang="es"\n"""\nGato\n"""\n\n' + PAIR[: PAIR.index("\n\n")] + "\n",
     )
     cells = read(builder.build(path, tmp_path)[2])["cells"]
-    assert ["".join(cell["source"]) for cell in cells[1:]] == [
+    assert ["".join(cell["source"]) for cell in cells[2:]] == [
         "%time x = 1\nif x:\n    !ls\nfiles = [1]",
         "%%bash\nls | wc -l",
         "Gato",
@@ -179,7 +179,7 @@ def test_check_tells_each_difference_and_ignores_outputs(lesson, tmp_path):
     differences = builder.check([lesson], tmp_path)
     assert [line.split(": ", 1)[0] for line in differences] == list(map(str, (second, third, fourth, stray)))
     assert "is not there" in differences[0]
-    assert "cell 3 ('LANGUAGE = " in differences[1]
+    assert "cell 4 ('LANGUAGE = " in differences[1]
     assert differences[1].endswith("source differ")
     assert differences[2].endswith("metadata 'widgets' differ")
     assert differences[3].endswith("no source gives this notebook")

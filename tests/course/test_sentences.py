@@ -9,7 +9,7 @@ import pytest
 
 from tlcourse import builder, outputs, runner, toolbox_text
 from tlcourse.lessons import read_lesson
-from tlcourse.notebook_files import code_cells, read_notebook, text_of, write_notebook
+from tlcourse.notebook_files import read_notebook, text_of, write_notebook
 from tlcourse.records import collect
 from tlhelpers.errors import LessonError
 
@@ -74,7 +74,7 @@ def executed(small, tmp_path, run_once):
 
 def printed(path: Path) -> list[str]:
     """What each code cell left, as text."""
-    kept = [cell["outputs"] for cell in code_cells(read_notebook(path))]
+    kept = [cell["outputs"] for cell in outputs.lesson_cells(read_notebook(path))]
     return [
         "".join(text for o in cell for text in o.get("text", o.get("data", {}).get("text/plain", ""))) for cell in kept
     ]
@@ -122,7 +122,7 @@ def test_another_word_drops_the_outputs_from_the_first_cell_that_names_it(execut
     change(small.with_suffix(".yaml"), "es: primera", "es: inicial")
     builder.build(small, tmp_path)
     assert printed(executed)[-4].startswith("«última»")
-    assert [cell["execution_count"] for cell in code_cells(read_notebook(executed))] == [*range(1, 10), None]
+    assert [cell["execution_count"] for cell in outputs.lesson_cells(read_notebook(executed))] == [*range(1, 10), None]
     (fault,) = outputs.check_outputs(read_lesson(small), executed)
     assert fault.startswith("code cell 10 ('for name in")
     assert fault.endswith("this code and what follows it was not run")
@@ -130,7 +130,7 @@ def test_another_word_drops_the_outputs_from_the_first_cell_that_names_it(execut
 
 def test_outputs_that_are_not_of_one_whole_run_are_reported(executed, small):
     notebook = read_notebook(executed)
-    cells = code_cells(notebook)
+    cells = outputs.lesson_cells(notebook)
     cells[3]["execution_count"], cells[4]["execution_count"] = 5, 4
     cells[1]["outputs"] = [{"output_type": "error", "ename": "E", "evalue": "", "traceback": []}]
     cells[8]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": ["42\n"]}]
@@ -208,7 +208,7 @@ def test_a_unit_may_differ_by_language_and_a_lesson_may_have_one_parameter_or_no
     for parameters, asserted in (("SEED = 0\nSIZE = 64", '(SIZE,) == ("a\\"b",)'), ("SEED = 0", "() == ()")):
         source = PARAMETERS.replace("SEED = 0\nSIZE = 64", parameters).replace("64", "'a\"b'") + USED
         built = builder.build(write(tmp_path, source, table), tmp_path)
-        english, spanish = (text_of(code_cells(read_notebook(path))[1]) for path in (built[0], built[2]))
+        english, spanish = (text_of(outputs.lesson_cells(read_notebook(path))[1]) for path in (built[0], built[2]))
         assert f"asserted={asserted}," in english
         assert ('"unit": "points"' in english, '"unit": "puntos"' in spanish) == (True, True)
 
@@ -217,7 +217,7 @@ def test_a_lesson_that_takes_photos_fits_its_labels_to_them_before_anything_else
     source = PARAMETERS.replace("SIZE = 64", 'SIZE = 64\nDATASET = "drawn_pets"\nMANY = 20\nFEW = 5') + USED
     table = WORDS + CLAIMS + "photos: {labels: [MANY, FEW], image_size: SIZE, test_fraction: 0.4}\n"
     for path in builder.build(write(tmp_path, source, table), tmp_path):
-        setup = text_of(code_cells(read_notebook(path))[1])
+        setup = text_of(outputs.lesson_cells(read_notebook(path))[1])
         assert "\n[MANY, FEW] = labels_for(DATASET, [MANY, FEW], image_size=SIZE, test_fraction=0.4)" in setup
 
 

@@ -85,24 +85,25 @@ def test_a_cell_has_the_texts_with_blank_lines_as_pep_8_asks_for_and_then_its_ow
     names = ", ".join(f"{TRAINING}.{name}" for name in ("STEPS", "RATE", "step", "fit"))
     body = "# %%\nimport functools\nimport math\n\n" + PAIR.format(f' shows="{names}"', "print(fit(8))")
     built = builder.build(write(tmp_path, body), tmp_path)
-    source = text_of(read_notebook(built[0])["cells"][2])
+    source = text_of(read_notebook(built[0])["cells"][3])
     assert "data\n# Of the loss.\nRATE = 0.5\n\n\n@functools" in source
     assert "return loss * RATE\n\n\n# A comment" in source
     assert source.endswith("    return losses\n\n\nprint(fit(8))")
     with_numbers: dict = {}
     exec("import functools\nimport math\n" + source, with_numbers)  # the text runs as it stands
     assert with_numbers["fit"](8) == [4, 2, 1]
-    assert text_of(read_notebook(built[1])["cells"][2]) == "pass"
+    assert text_of(read_notebook(built[1])["cells"][3]) == "pass"
 
 
 @pytest.mark.usefixtures("toolbox")
 def test_cells_that_show_other_tools_have_other_ids_that_stay(tmp_path):
     cells = "".join(f'# %% shows="tlhelpers.metrics.share"\nx = {i}\n\n' for i in range(2))
     first = [cell["id"] for cell in read_notebook(builder.build(write(tmp_path, cells), tmp_path)[0])["cells"]]
-    assert len(set(first)) == 3
+    assert len(set(first)) == 4  # with the first cell and the parameters
     (tmp_path / "src/02_other.py").write_text(PARAMETERS + "# %%\nnew = 1\n\n" + cells, encoding="utf-8")
     again = [cell["id"] for cell in read_notebook(builder.build(tmp_path / "src/02_other.py", tmp_path)[0])["cells"]]
-    assert again[2:] == first[1:]
+    assert again[:2] == first[:2]
+    assert again[3:] == first[2:]
 
 
 @pytest.mark.usefixtures("toolbox")
