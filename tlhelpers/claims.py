@@ -8,6 +8,7 @@ import html
 import math
 import numbers
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
@@ -19,10 +20,14 @@ RESULT_MIME = "application/vnd.tlhelpers.result+json"
 WORDS = {
     "en": {"held": "holds", "failed": "does not hold", "measured": "measured", "expected": "expected",
            "elsewhere": "said of the course's own data", "here": "with these",
-           "interval": "95 % interval {} to {}"},
+           "interval": "95 % interval {} to {}",
+           "meaning": "With these data and parameters the claim is not borne out: either the parameters were changed "
+                      "(go back to those at the top), or the code was, or the claim itself is false here."},
     "es": {"held": "se cumple", "failed": "no se cumple", "measured": "medido", "expected": "esperado",
            "elsewhere": "dicho de los datos del curso", "here": "con estos",
-           "interval": "intervalo del 95 %: de {} a {}"},
+           "interval": "intervalo del 95 %: de {} a {}",
+           "meaning": "Con estos datos y parámetros la afirmación no se sostiene: o han cambiado los parámetros "
+                      "(vuelva a los del comienzo), o el código, o la afirmación misma es falsa aquí."},
 }  # fmt: skip
 
 
@@ -121,23 +126,24 @@ def claim(
         raise UnknownNameError("language", language, WORDS)
     if not (name and en.strip() and es.strip()):
         raise ValueError(f"Expected a name and a sentence in both languages, came name={name!r}, en={en!r}, es={es!r}.")
-    if at_least is None and at_most is None:
-        raise ValueError(f"Claim {name!r}: expected at_least=, at_most= or both, came neither. A claim needs a bound.")
-    given = {"at_least": at_least, "at_most": at_most, "low": low, "high": high}
-    given = {key: _to_float(name, key, number) for key, number in given.items() if number is not None}
-    if not given.get("at_least", -math.inf) <= given.get("at_most", math.inf):
+    given = {"at_least": at_least, "at_most": at_most, "low": low, "high": high, "value": value}
+    given = {key: _to_float(name, key, number) for key, number in given.items() if number is not None or key == "value"}
+    least, most = given.get("at_least", -math.inf), given.get("at_most", math.inf)
+    if at_least is at_most is None or not least <= most:
         raise ValueError(
-            f"Claim {name!r}: expected at_least <= at_most, came {at_least} and {at_most}: no number meets both."
+            f"Claim {name!r}: expected a bound, or at_least <= at_most, came {at_least} and {at_most}: a claim needs a "
+            "bound that a number can meet."
         )
     asserted = asserted and os.environ.get("TLHELPERS_CLAIMS") != "show"
-    value = _to_float(name, "value", value)
-    checked = Claim(name, value, en, es, **given, unit=unit, asserted=asserted, language=language)
-    _show(checked)
+    checked = Claim(name, en=en, es=es, **given, unit=unit, asserted=asserted, language=language)
+    output = claim_output(checked)
+    if not _display(output):
+        print(output["text/plain"])
     if asserted and not checked.passed:
         words = WORDS[language]
         raise ClaimError(
             f"{checked.sentence}\n  {words['measured']} {checked.numbers}, {words['expected']} {checked.bound}\n"
-            + _meaning(language)
+            + words["meaning"]
         )
 
 
@@ -172,11 +178,8 @@ def record_result(name: str, **values: str | float | int | bool | None) -> None:
     Raises:
         TypeError: A field is neither a number nor a text nor None.
     """
-    plain = {key: _plain(name, key, value) for key, value in values.items()}
-    if _in_notebook():
-        from IPython.display import display
-
-        display({RESULT_MIME: {"name": name, "fields": plain}, "text/html": ""}, raw=True)
+    fields = {key: _plain(name, key, value) for key, value in values.items()}
+    _display({RESULT_MIME: {"name": name, "fields": fields}, "text/html": ""})
 
 
 def claim_output(checked: Claim) -> dict[str, str | dict]:
@@ -205,28 +208,6 @@ def claim_output(checked: Claim) -> dict[str, str | dict]:
     }
 
 
-def _show(checked: Claim) -> None:
-    output = claim_output(checked)
-    if _in_notebook():
-        from IPython.display import display
-
-        display(output, raw=True)
-    else:
-        print(output["text/plain"])
-
-
-def _meaning(language: str) -> str:
-    if language == "es":
-        return (
-            "Con estos datos y parámetros la afirmación no se sostiene: o han cambiado los parámetros "
-            "(vuelva a los del comienzo), o el código, o la afirmación misma es falsa aquí."
-        )
-    return (
-        "With these data and parameters the claim is not borne out: either the parameters were changed "
-        "(go back to those at the top), or the code was, or the claim itself is false here."
-    )
-
-
 def _number(value: float | None, unit: str, digits: int = 4) -> str:
     if value is None:
         return ""
@@ -241,25 +222,23 @@ def _to_float(name: str, what: str, value: float) -> float:
             f"Claim {name!r}: expected a number for {what}, came {value!r} ({type(value).__name__}). "
             "Give a float; of a tensor or an array of one element take .item()."
         )
-    if what != "value" and math.isnan(value):
-        raise ValueError(f"Claim {name!r}: expected a number for {what}, came NaN, which nothing can meet.")
     return float(value)
 
 
 def _plain(name: str, key: str, value):
-    if value is None or isinstance(value, str | bool):
+    if value is None or isinstance(value, str | bool | int):
         return value
-    if isinstance(value, numbers.Integral):
-        return int(value)
     if isinstance(value, numbers.Real):
         return float(value) if math.isfinite(value) else None
     raise TypeError(f"Result {name!r}: expected a number or a text for {key}, came {value!r} ({type(value).__name__}).")
 
 
-def _in_notebook() -> bool:
-    """Whether an IPython kernel runs this code; does not import IPython to find out."""
-    import sys
+def _display(output: dict) -> bool:
+    """Shows an output where an IPython kernel runs this code, and says whether one does; IPython is not imported."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if not hasattr(shell, "kernel"):
+        return False
+    from IPython.display import display
 
-    module = sys.modules.get("IPython")
-    shell = module.get_ipython() if module else None
-    return shell is not None and hasattr(shell, "kernel")
+    display(output, raw=True)
+    return True

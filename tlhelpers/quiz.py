@@ -13,7 +13,8 @@ both languages side by side, every answer says whether it is right and what ther
             correct: false
             feedback: {en: The head learns them., es: Las aprende la cabeza.}
 
-A question with one right answer lets the learner pick one; with several, it asks for all of them.
+A question with one right answer lets the learner pick one; with several, it asks for all of them. `tlcourse build`
+refuses a file in which something is missing.
 """
 
 import html
@@ -24,9 +25,9 @@ from pathlib import Path
 
 import yaml
 
-from tlhelpers.errors import LessonError, UnknownNameError
+from tlhelpers.errors import UnknownNameError
 
-LANGUAGES = ("en", "es")
+FOLDER = Path(__file__).with_name("quizzes")
 WORDS = {
     "en": {
         "install": "To answer by clicking, install jupyterquiz: pip install jupyterquiz",
@@ -59,19 +60,17 @@ MORE_STYLE = """
 UNUSED_SCRIPTS = ("numeric.js", "string.js")  # 16 of 37 kB, for kinds of question that these files cannot hold
 
 
-def show_quiz(name: str, language: str = "en", folder: Path | None = None) -> None:
+def show_quiz(name: str, language: str = "en") -> None:
     """Shows a quiz: clickable in a notebook, as plain text elsewhere or without jupyterquiz.
 
     Args:
         name: `FILE/KEY`, as in `01_cats_vs_dogs/before`.
         language: `en` or `es`.
-        folder: Where the quiz files are; by default the package's own.
 
     Raises:
-        UnknownNameError: No such quiz or language.
-        LessonError: The file breaks the rules above, for instance where a language is missing.
+        UnknownNameError: No such quiz.
     """
-    questions = load_quiz(name, language, folder)
+    questions = load_quiz(name, language)
     plain = as_text(questions)
     try:
         import jupyterquiz
@@ -81,34 +80,29 @@ def show_quiz(name: str, language: str = "en", folder: Path | None = None) -> No
     _display(jupyterquiz, questions, f"{plain}\n\n{WORDS[language]['trust']}")
 
 
-def load_quiz(name: str, language: str, folder: Path | None = None) -> list[dict]:
-    """Reads a quiz, checked in both languages, in the form that jupyterquiz takes, in one language.
+def load_quiz(name: str, language: str) -> list[dict]:
+    """Reads a quiz in one language, in the form that jupyterquiz takes.
 
     Raises:
-        UnknownNameError: No such quiz or language.
-        LessonError: The file breaks the rules of this module.
+        UnknownNameError: No such quiz.
     """
-    if language not in LANGUAGES:
-        raise UnknownNameError("language", language, LANGUAGES)
-    files = resources.files("tlhelpers") / "quizzes" if folder is None else Path(folder)
-    known = {Path(entry.name).stem: entry for entry in files.iterdir() if entry.name.endswith(".yaml")}
     file, _, key = name.partition("/")
+    known = {path.stem: path for path in FOLDER.glob("*.yaml")}
     if file not in known:
         raise UnknownNameError("quiz file", file, known)
-    place = f"quizzes/{file}.yaml"
-    try:
-        quizzes = yaml.safe_load(known[file].read_text(encoding="utf-8"))
-    except (ValueError, yaml.YAMLError) as error:
-        raise LessonError(
-            f"{place}: expected YAML, came: {error}. Put quotation marks around texts with `: `."
-        ) from None
-    if not isinstance(quizzes, dict):
-        raise LessonError(f"{place}: expected quizzes by name, such as `before:` and `after:`, came {quizzes!r}.")
+    quizzes = yaml.safe_load(known[file].read_text(encoding="utf-8"))
     if key not in quizzes:
-        raise UnknownNameError(f"quiz of {place}", key, quizzes)
-    place = f"{place}, {key}"
-    questions = _list_of_mappings(place, quizzes[key], "questions")
-    return [_question(f"{place}, question {number}", raw, language) for number, raw in enumerate(questions, 1)]
+        raise UnknownNameError(f"quiz of {file}.yaml", key, quizzes)
+    return [_in_language(question, language) for question in quizzes[key]]
+
+
+def _in_language(question: dict, language: str) -> dict:
+    answers = [
+        {key: answer[key][language].strip() for key in ("answer", "feedback")} | {"correct": answer["correct"]}
+        for answer in question["answers"]
+    ]
+    kind = "multiple_choice" if sum(answer["correct"] for answer in answers) == 1 else "many_choice"
+    return {"question": question["question"][language].strip(), "type": kind, "answers": answers}
 
 
 def as_text(questions: list[dict]) -> str:
@@ -120,51 +114,6 @@ def as_text(questions: list[dict]) -> str:
             f"   {letter}) {answer['answer']}" for letter, answer in zip("abcdefgh", question["answers"], strict=False)
         ]
     return "\n".join(lines)
-
-
-def _question(place: str, raw: dict, language: str) -> dict:
-    _only_keys(place, raw, ("question", "answers"))
-    text = _text(place, raw, "question", language)
-    answers = []
-    for number, answer in enumerate(_list_of_mappings(place, raw.get("answers"), "answers"), 1):
-        where = f"{place}, answer {number}"
-        _only_keys(where, answer, ("answer", "correct", "feedback"))
-        if not isinstance(answer.get("correct"), bool):
-            raise LessonError(f"{where}: expected correct: true or false, came {answer.get('correct')!r}.")
-        texts = {key: _text(where, answer, key, language) for key in ("answer", "feedback")}
-        answers.append(texts | {"correct": answer["correct"]})
-    right = sum(answer["correct"] for answer in answers)
-    if not 0 < right < len(answers) <= 8:
-        raise LessonError(
-            f"{place}: expected right and wrong answers, 8 at most, came {right} right of {len(answers)}."
-        )
-    return {"question": text, "type": "multiple_choice" if right == 1 else "many_choice", "answers": answers}
-
-
-def _list_of_mappings(place: str, value, what: str) -> list[dict]:
-    if isinstance(value, list) and value and all(isinstance(entry, dict) for entry in value):
-        return value
-    raise LessonError(f"{place}: expected a list of {what}, each with its own keys, came {value!r}.")
-
-
-def _only_keys(place: str, raw: dict, known: tuple[str, ...]) -> None:
-    for key in raw:
-        if key not in known:
-            raise LessonError(f"{place}: {UnknownNameError('key', str(key), known)}")
-
-
-def _text(place: str, raw: dict, key: str, language: str) -> str:
-    """The text in one language, after a look that all languages are there."""
-    texts = raw.get(key)
-    if isinstance(texts, dict):
-        _only_keys(f"{place}, {key}", texts, LANGUAGES)  # an unquoted comma splits a text and makes a key of its rest
-    for wanted in LANGUAGES:
-        if not isinstance(texts, dict) or not isinstance(texts.get(wanted), str) or not texts[wanted].strip():
-            raise LessonError(
-                f"{place}: expected {key}: {{en: a text, es: a text}}, and {wanted!r} is missing or no text "
-                f"(came {texts!r}). Write it beside the other language; quote numbers and words such as no."
-            )
-    return texts[language].strip()
 
 
 def _display(jupyterquiz, questions: list[dict], plain: str) -> None:

@@ -9,7 +9,6 @@ matplotlib.use("Agg")
 from tlhelpers import plots
 from tlhelpers.drawn_pets import BREEDS
 from tlhelpers.metrics import Estimate
-from tlhelpers.plots import figures
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +24,7 @@ def test_labels_follow_the_language(language, label):
 
 
 def test_every_word_has_both_languages():
-    assert all(len(words) == 2 and all(words) for words in figures._WORDS.values())
+    assert all(len(words) == 2 and all(words) for words in plots._WORDS.values())
 
 
 def test_accuracies_are_drawn_in_per_cent_with_every_seed():

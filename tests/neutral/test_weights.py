@@ -1,8 +1,5 @@
 """Weights as arrays: what the package ships, the reader of PyTorch's old files, the package with ImageNet's weights."""
 
-import collections
-import os
-import pickle
 import re
 import sys
 
@@ -13,9 +10,6 @@ from safetensors.numpy import load_file
 from tlhelpers.errors import WeightsError
 from tlhelpers.weights import MINI_RESNET_WIDTHS, imagenet_classes, mini_resnet_file, tiny_imagenet_classes
 from tlhelpers.weights.efficientnet_lite0 import FILE, PACKAGE, efficientnet_lite0_tensors
-from tlhelpers.weights.tensor_pickle import read_tensors
-
-HEADER = [0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}]
 
 
 @pytest.mark.parametrize("name", MINI_RESNET_WIDTHS)
@@ -61,47 +55,3 @@ def test_a_changed_file_is_not_read(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(WeightsError, match=r"SHA-256(.|\n)*--force-reinstall"):
         efficientnet_lite0_tensors()
-
-
-def write(path, *objects, storages=b""):
-    path.write_bytes(b"".join(pickle.dumps(x, protocol=2) for x in objects) + storages)
-    return path
-
-
-class Call:
-    """Pickled, it asks whoever reads it to call a function."""
-
-    def __init__(self, function, *arguments):
-        self.called = function, arguments
-
-    def __reduce__(self):
-        return self.called
-
-
-@pytest.mark.parametrize(
-    "function", [os.system, eval, exec, np.load, collections.Counter, pickle.loads], ids=lambda f: f.__name__
-)
-def test_a_hostile_pickle_is_refused_and_runs_nothing(function, tmp_path):
-    marker = tmp_path / "it was run"
-    argument = f"touch '{marker}'" if function is os.system else f"open({str(marker)!r}, 'w')"
-    path = write(tmp_path / "hostile.pth", *HEADER, collections.OrderedDict(w=Call(function, argument)), [])
-    with pytest.raises(WeightsError, match="which is no tensor"):
-        read_tensors(path)
-    assert not marker.exists()
-
-
-def test_hostile_calls_in_the_header_are_refused_too(tmp_path):
-    marker = tmp_path / "it was run"
-    path = write(tmp_path / "hostile.pth", Call(os.system, f"touch '{marker}'"))
-    with pytest.raises(WeightsError, match="which is no tensor"):
-        read_tensors(path)
-    assert not marker.exists()
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"no pickle", pickle.dumps({"w": 1})], ids=["empty", "text", "another pickle"]
-)
-def test_other_files_are_refused(content, tmp_path):
-    (tmp_path / "w.pth").write_bytes(content)
-    with pytest.raises(WeightsError, match="old file format"):
-        read_tensors(tmp_path / "w.pth")

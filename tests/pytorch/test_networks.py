@@ -14,7 +14,6 @@ from torchvision import models
 
 from tlcourse.tiny_imagenet import load_tiny_imagenet
 from tlhelpers.drawn_pets import draw_pets
-from tlhelpers.errors import WeightsError
 from tlhelpers.pytorch.efficientnet_lite0 import EfficientNetLite0_Weights, efficientnet_lite0
 from tlhelpers.pytorch.mini_resnet import (
     MiniResNet_Weights,
@@ -22,8 +21,7 @@ from tlhelpers.pytorch.mini_resnet import (
     mini_resnet,
     mini_resnet_narrow,
 )
-from tlhelpers.weights.efficientnet_lite0 import weights_file
-from tlhelpers.weights.tensor_pickle import read_tensors
+from tlhelpers.weights.efficientnet_lite0 import efficientnet_lite0_tensors, weights_file
 
 BUILDERS = {
     mini_resnet: MiniResNet_Weights,
@@ -151,31 +149,8 @@ def test_categories_are_torchvisions():
 
 
 def test_tensors_without_pytorch_are_pytorchs():
-    ours, theirs = read_tensors(weights_file()), torch.load(weights_file(), weights_only=True)
-    assert list(ours) == list(theirs)
-    assert all(np.array_equal(ours[name], tensor.numpy()) for name, tensor in theirs.items())
-
-
-def save_old(tensors, path):
-    torch.save(tensors, path, _use_new_zipfile_serialization=False)
-    return path
-
-
-def test_parts_of_a_storage_and_transposed_tensors_are_read(tmp_path):
-    whole = torch.arange(24.0)
-    tensors = {"part": whole[3:9], "transposed": whole.view(4, 6).T, "number": torch.tensor(7)}
-    found = read_tensors(save_old(tensors, tmp_path / "w.pth"))
-    assert all(np.array_equal(found[name], tensor.numpy()) for name, tensor in tensors.items())
-
-
-def test_files_cut_off_or_reaching_too_far_are_refused(tmp_path):
-    path = save_old({"w": torch.arange(24.0)}, tmp_path / "w.pth")
-    data = path.read_bytes()
-    path.write_bytes(data[:-1])
-    with pytest.raises(WeightsError, match="cut off"):
-        read_tensors(path)
-    shape = b"K\x18\x85"  # the tuple (24,) in the pickle
-    assert data.count(shape) == 1
-    path.write_bytes(data.replace(shape, b"K\x19\x85"))
-    with pytest.raises(WeightsError, match="beyond its storage"):
-        read_tensors(path)
+    ours, theirs = efficientnet_lite0_tensors(), torch.load(weights_file(), weights_only=True)
+    assert len(ours) == len(theirs)
+    for (name, array), (_, tensor) in zip(ours.items(), theirs.items(), strict=True):  # timm's names, in its order
+        assert array.dtype == tensor.numpy().dtype, name
+        assert np.array_equal(array, tensor.numpy()), name

@@ -7,6 +7,7 @@ from tlcourse import builder, native, toolbox_page
 from tlcourse.commands.run import add_selection, run_all, selected
 from tlcourse.lessons import find_notebooks, pick_sources, read_lesson
 from tlcourse.outputs import adopt_run, check_outputs
+from tlcourse.quizzes import check_quizzes, quiz_file
 from tlhelpers.errors import LessonError
 
 PARAMS = Path("params", "sample.yaml")
@@ -38,6 +39,8 @@ def run(args: argparse.Namespace) -> int:
     """Builds, or checks, and says what was done."""
     notebooks = args.notebooks or find_notebooks()
     sources = pick_sources(notebooks, args.lesson)
+    for file in filter(Path.is_file, (quiz_file(source.stem) for source in sources)):
+        check_quizzes(file)
     if args.native:
         print(native.report([read_lesson(source) for source in sources]))
         return 0

