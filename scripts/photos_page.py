@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tlcourse.ledger import NOTHING, markdown_table
 from tlcourse.lessons import lesson_number
+from tlcourse.notebook_files import read_notebook
 from tlcourse.records import collect
 from tlcourse.sentences import read_sentences
 from tlcourse.variants import FRAMEWORK_NAMES
@@ -23,16 +24,17 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = {"en": "photos.md", "es": "fotos.md"}
 HEADS = {
     "en": "# The lessons' claims on real photos\n\nIn Spanish: [fotos.md](fotos.md). Written by "
-    "`scripts/photos_page.py`. The photos are those of Cats vs Dogs; the network, `efficientnet_lite0` at 224 pixels, "
-    "ImageNet's weights. The bounds were set for drawn pets. Where a claim does not hold on photos, its sentence is "
-    "one about drawings. One run each: a number has the spread that [claims_over_seeds.md](claims_over_seeds.md) gives "
-    "for drawings, or more.",
+    "`scripts/photos_page.py`. The network is `efficientnet_lite0` at 224 pixels, with ImageNet's weights; below each "
+    "lesson's name stands what its run was given. The bounds were set for drawn pets. Where a claim does not hold on "
+    "photos, its sentence is one about drawings. One run each: a number has the spread that "
+    "[claims_over_seeds.md](claims_over_seeds.md) gives for drawings, or more.",
     "es": "# Las afirmaciones de las lecciones con fotos reales\n\nEn inglés: [photos.md](photos.md). Lo escribe "
-    "`scripts/photos_page.py`. Las fotos son las de Cats vs Dogs; la red, `efficientnet_lite0` a 224 píxeles, con los "
-    "pesos de ImageNet. Las cotas se fijaron con mascotas dibujadas. Si una afirmación no se cumple con fotos, su "
-    "frase habla de dibujos. Una ejecución de cada lección: cada número tiene la dispersión que "
-    "[claims_over_seeds.md](claims_over_seeds.md) (en inglés) da para los dibujos, o más.",
+    "`scripts/photos_page.py`. La red es `efficientnet_lite0` a 224 píxeles, con los pesos de ImageNet; bajo el nombre "
+    "de cada lección está lo que recibió su ejecución. Las cotas se fijaron con mascotas dibujadas. Si una afirmación "
+    "no se cumple con fotos, su frase habla de dibujos. Una ejecución de cada lección: cada número tiene la dispersión "
+    "que [claims_over_seeds.md](claims_over_seeds.md) (en inglés) da para los dibujos, o más.",
 }
+GIVEN = {"en": "Given", "es": "Recibió"}
 COLUMNS = {
     "en": ("Claim", "Drawings", "Photos", "Bound", "Holds on photos", "yes", "**no**"),
     "es": ("Afirmación", "Dibujos", "Fotos", "Cota", "Se cumple con fotos", "sí", "**no**"),
@@ -43,8 +45,9 @@ HELD = {"en": "{held} of {all} claims hold on photos as well.", "es": "Con fotos
 def make_page(language: str, notebooks: Path, photos: list[Path]) -> str:
     """The page of one language; a lesson and framework without a run on photos has no table."""
     parts, total, held = [HEADS[language]], 0, 0
-    found = {key: by_name(path) for path in photos for key in [key_of(path)]}
-    for (lesson, framework), claims in sorted(found.items()):
+    found = {key_of(path): path for path in photos}
+    for (lesson, framework), path in sorted(found.items()):
+        claims = by_name(path)
         drawn = by_name(notebooks / "en" / f"{lesson}_{framework}.ipynb")
         said = read_sentences(notebooks / "src" / f"{lesson}.yaml").claims_in(language)
         sentence, drawings, on_photos, bound, holds, yes, no = COLUMNS[language]
@@ -62,7 +65,10 @@ def make_page(language: str, notebooks: Path, photos: list[Path]) -> str:
         total, held = total + len(claims), held + sum(claim.passed for claim in claims.values())
         notebook = f"../notebooks/{language}/{lesson}_{framework}.ipynb"
         link = f"[{lesson_number(lesson)}, {FRAMEWORK_NAMES[framework]}]({notebook})"
-        parts.append(f"## {link}\n\n{markdown_table([sentence, drawings, on_photos, bound, holds], rows)}")
+        given = read_notebook(path)["metadata"]["papermill"]["parameters"]
+        given = ", ".join(f"`{name}` {value}" for name, value in sorted(given.items()))
+        table = markdown_table([sentence, drawings, on_photos, bound, holds], rows)
+        parts.append(f"## {link}\n\n{GIVEN[language]}: {given}.\n\n{table}")
     parts.insert(1, HELD[language].format(held=held, all=total))
     return "\n\n".join(parts) + "\n"
 
