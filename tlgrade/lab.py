@@ -150,7 +150,7 @@ def _read_settings(folder: Path, wanted: dict) -> dict | None:
 
 
 def _write_data(folder: Path, settings: dict) -> None:
-    from tlhelpers.lab.data import write_lab_data
+    from tlgrade.lab_data import write_lab_data
 
     write_lab_data(
         folder / "data",

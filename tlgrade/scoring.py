@@ -11,7 +11,7 @@ import yaml
 
 from tlgrade.cases import CASES, UNORDERED, make_cases, reference
 from tlhelpers.lab.alone import equal_json
-from tlhelpers.lab.predictions import LabError, PredictionsError, parse_predictions, refuse_problems, three_breeds
+from tlhelpers.lab.predictions import LabError, PredictionsError, find_problems, parse_predictions, three_breeds
 from tlhelpers.metrics import Estimate, wilson_interval
 
 __all__ = [
@@ -59,6 +59,17 @@ def score_predictions(
     # A mean of shares is as uncertain as one share of so many images (where breeds are balanced, of all).
     equivalent = present.sum() ** 2 / np.sum(1 / counts[present])
     return wilson_interval(min(1.0, float(own.mean())), max(1, int(equivalent)))
+
+
+def refuse_problems(rows: Sequence[Mapping[str, str]], ids: Sequence[str], classes: Mapping) -> None:
+    """Refuses rows that `find_problems` finds something wrong with.
+
+    Raises:
+        PredictionsError: With all that is wrong.
+    """
+    problems = find_problems(rows, ids, classes)
+    if problems:
+        raise PredictionsError(problems)
 
 
 def split_in_halves(labels: Mapping[str, int]) -> tuple[dict[str, int], dict[str, int]]:

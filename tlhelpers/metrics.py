@@ -40,27 +40,18 @@ def accuracy(labels: np.ndarray, probabilities: np.ndarray) -> float:
     return float(np.mean(probabilities.argmax(1) == labels))
 
 
-def top_k_accuracy(labels: np.ndarray, probabilities: np.ndarray, k: int = 5) -> float:
-    """Share of rows of `(n, num_classes)` with the label among their `k` largest entries, as a fraction.
-
-    Raises:
-        ValueError: for a `k` below 1.
-    """
-    if k < 1:
-        raise ValueError(f"expected k of at least 1, got {k}")
-    best = np.argsort(-np.asarray(probabilities), axis=1, kind="stable")[:, :k]
-    return float(np.mean((best == np.asarray(labels)[:, None]).any(1)))
-
-
-def wilson_interval(value: float, n: int) -> Estimate:
+def wilson_interval(value: float, n: float) -> Estimate:
     """95 % interval of a share `value` of `n` independent trials (Wilson, JASA 22, 1927).
 
     Raises:
-        ValueError: where `value` is no fraction, or `n` is below 1.
+        ValueError: where `value` is no fraction, or `n` is not above 0.
     """
-    if not 0 <= value <= 1 or n < 1:
-        raise ValueError(f"expected a fraction of 0 to 1 and n >= 1, got {value} and {n}")
-    return _wilson(value, n)
+    if not 0 <= value <= 1 or not n > 0:
+        raise ValueError(f"expected a fraction of 0 to 1 and n above 0, got {value} and {n}")
+    centre = (value + Z * Z / (2 * n)) / (1 + Z * Z / n)
+    half = Z * math.sqrt(value * (1 - value) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
+    low, high = max(0.0, centre - half), min(1.0, centre + half)
+    return Estimate(value, min(value, low), max(value, high))  # rounding may put an end a hair inside of 0 or 1
 
 
 def bootstrap_interval(
@@ -108,9 +99,7 @@ def accuracy_estimate(accuracies: list[float], n_test: int) -> Estimate:
     """
     mean = float(np.mean(accuracies))
     images, seeds = mean * (1 - mean) / n_test, _half_width(accuracies) ** 2 / Z**2
-    if not seeds:
-        return wilson_interval(mean, n_test)
-    return _wilson(mean, n_test * images / (images + seeds))
+    return wilson_interval(mean, n_test * images / (images + seeds) if seeds else n_test)
 
 
 def mean_interval(values: list[float]) -> Estimate:
@@ -149,19 +138,16 @@ def paired_difference(right_a: np.ndarray, right_b: np.ndarray) -> Estimate:
 
 def describe_difference(difference: Estimate, language: str = "en") -> str:
     """A sentence for a difference of accuracies; one inside the noise is told as none."""
-    points = {
-        "en": f"{100 * difference.value:+.1f} points (95 % interval {100 * difference.low:+.1f} to "
-        f"{100 * difference.high:+.1f})",
-        "es": f"{100 * difference.value:+.1f} puntos (intervalo del 95 %: de {100 * difference.low:+.1f} a "
-        f"{100 * difference.high:+.1f})",
-    }[language]
-    if difference.low <= 0 <= difference.high:
-        verdict = {"en": "no difference that this test can see", "es": "ninguna diferencia que esta prueba pueda ver"}
-    elif difference.value > 0:
-        verdict = {"en": "better", "es": "mejor"}
-    else:
-        verdict = {"en": "worse", "es": "peor"}
-    return f"{verdict[language]}: {points}"
+    same, better, worse, text = {
+        "en": ("no difference that this test can see", "better", "worse",
+               "{:+.1f} points (95 % interval {:+.1f} to {:+.1f})"),
+        "es": ("ninguna diferencia que esta prueba pueda ver", "mejor", "peor",
+               "{:+.1f} puntos (intervalo del 95 %: de {:+.1f} a {:+.1f})"),
+    }[language]  # fmt: skip
+    verdict = same if difference.low <= 0 <= difference.high else better if difference.value > 0 else worse
+    return f"{verdict}: " + text.format(
+        *(100 * number for number in (difference.value, difference.low, difference.high))
+    )
 
 
 def linear_probe(
@@ -198,13 +184,6 @@ def most_confident_mistakes(labels: np.ndarray, probabilities: np.ndarray, top: 
     predicted = probabilities.argmax(1)
     wrong = np.flatnonzero(predicted != labels)
     return wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:top]
-
-
-def _wilson(value: float, n: float) -> Estimate:
-    centre = (value + Z * Z / (2 * n)) / (1 + Z * Z / n)
-    half = Z * math.sqrt(value * (1 - value) / n + Z * Z / (4 * n * n)) / (1 + Z * Z / n)
-    low, high = max(0.0, centre - half), min(1.0, centre + half)
-    return Estimate(value, min(value, low), max(value, high))  # rounding may put an end a hair inside of 0 or 1
 
 
 def _half_width(values: list[float] | np.ndarray) -> float:

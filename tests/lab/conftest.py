@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tlcourse import lab_builder
-from tlhelpers.lab.data import write_lab_data
+from tlgrade.lab_data import write_lab_data
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = f"{2**100 + 7:032x}"

@@ -24,8 +24,9 @@ FIRST = "import numpy as np\n\nfrom tlhelpers import metrics"  # the lab's own i
 
 # Each answer: the task, other cells of the notebook (run before), and the task's cell.
 RIGHT = {
-    "the course's top-k": ("top_k", [], "def top_k_accuracy(labels, probabilities, k):\n"
-        "    return metrics.top_k_accuracy(labels, probabilities, k)"),
+    "scikit-learn's top-k": ("top_k", ["from sklearn.metrics import top_k_accuracy_score"], """
+def top_k_accuracy(labels, probabilities, k):
+    return top_k_accuracy_score(labels, probabilities, k=k, labels=range(len(probabilities[0])))"""),
     "the course's interval": ("interval", ["from tlhelpers.metrics import wilson_interval"], """
 def accuracy_interval(right, total):
     found = wilson_interval(right / total, total)
@@ -238,11 +239,12 @@ BEFORE = ["shown = [k for k in range(3)]"]  # a name that no grader has
 
 
 @pytest.fixture(params=["en", "es"])
-def shell(box, request):
+def shell(box, request, monkeypatch):
     """A shell in which the lab's first cells have run."""
     InteractiveShell.clear_instance()
     shell = InteractiveShell.instance()
-    data = lab_data.read_lab_data(box[0], language=request.param)
+    monkeypatch.setenv("TLHELPERS_LANGUAGE", request.param)
+    data = lab_data.read_lab_data(box[0])
     shell.push({"data": data, "checks": checks})
     yield shell
     InteractiveShell.clear_instance()

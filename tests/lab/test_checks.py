@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 
+from tlhelpers.errors import said
 from tlhelpers.lab import checks
 from tlhelpers.lab import data as lab_data
 
 
 @pytest.fixture(params=["en", "es"])
-def data(box, request):
-    return lab_data.read_lab_data(box[0], language=request.param)
+def data(box, request, monkeypatch):
+    monkeypatch.setenv("TLHELPERS_LANGUAGE", request.param)
+    return lab_data.read_lab_data(box[0])
 
 
 def probabilities(labels, classes, share_right=1.0, seed=0):
@@ -22,7 +24,7 @@ def told(data, en, es, check, *arguments):
     """The check fails and says so in the learner's language."""
     with pytest.raises(checks.CheckFailedError) as caught:
         check(data, *arguments)
-    assert {"en": en, "es": es}[data.language] in str(caught.value)
+    assert said(en, es) in str(caught.value)
     assert caught.value._render_traceback_() == [str(caught.value)]
 
 
@@ -80,7 +82,7 @@ def test_a_baseline_that_learnt_nothing(data, capsys):
     says = ("what guessing gives", "respondiendo al azar")
     told(data, *says, checks.check_baseline, {"loss": [2.8, 2.77]}, counts, good)
     checks.check_baseline(data, {"loss": [2.0]}, counts, probabilities(data.val.labels, data.num_classes, 0.0))
-    assert {"en": "Note:", "es": "Nota:"}[data.language] in capsys.readouterr().out
+    assert said("Note:", "Nota:") in capsys.readouterr().out
 
 
 def test_features(data):

@@ -12,7 +12,7 @@ import pytest
 from tlcourse import lab_builder, runner
 from tlcourse.commands.run import MODULES
 from tlgrade.scoring import parse_predictions, points_for, read_definition, score_predictions
-from tlhelpers.lab.data import write_lab_data
+from tlgrade.lab_data import write_lab_data
 
 LAB = lab_builder.find_lab()
 DEFINITION = read_definition(LAB / "pets.yaml")

@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 
+from tlgrade.lab_data import write_lab_data
 from tlgrade.scoring import LabError, parse_predictions, read_definition, score_predictions
 from tlhelpers import lab
 from tlhelpers.errors import UnknownNameError
@@ -18,6 +19,7 @@ REAL_DATA = os.environ.get("TLHELPERS_DATA")
 def data(box, tmp_path, monkeypatch):
     monkeypatch.setenv("TLHELPERS_LAB_DATA", str(box[0]))
     monkeypatch.setenv("TLHELPERS_LAB_OUT", str(tmp_path / "out"))
+    monkeypatch.setenv("TLHELPERS_LANGUAGE", "en")  # as before, when the test is over: `load` sets it
     return lab.load("drawn_pets_breeds", image_size=32, language="en")
 
 
@@ -48,7 +50,7 @@ def test_hidden_drawings_are_in_no_public_part(box, cache):
 
 def test_the_same_key_writes_the_same_and_another_key_other_pictures(box, cache, tmp_path):
     for name, number in (("same", 2**100 + 7), ("other", 2**100 + 8)):
-        labels = lab_data.write_lab_data(
+        labels = write_lab_data(
             tmp_path / name,
             tmp_path / f"{name}.json",
             "drawn_pets_breeds",
@@ -64,7 +66,7 @@ def test_the_same_key_writes_the_same_and_another_key_other_pictures(box, cache,
 
 def test_labels_inside_the_folder_of_the_box_are_refused(cache, tmp_path):
     with pytest.raises(LabError, match="expected the labels outside"):
-        lab_data.write_lab_data(tmp_path, tmp_path / "x" / "l.json", "drawn_pets_breeds", key="1" * 32, image_size=32)
+        write_lab_data(tmp_path, tmp_path / "x" / "l.json", "drawn_pets_breeds", key="1" * 32, image_size=32)
     with pytest.raises(UnknownNameError, match="drawn_pets_breeds"):
         lab_data.load_public("drawn_pets", image_size=32)
 
@@ -177,7 +179,9 @@ def test_what_cannot_be_scored_is_not_written(data, make, says, tmp_path):
 
 
 def test_a_refusal_speaks_the_learners_language(box, monkeypatch, tmp_path):
-    data = lab_data.read_lab_data(box[0], language="es")
+    monkeypatch.setenv("TLHELPERS_LANGUAGE", "en")
+    monkeypatch.setenv("TLHELPERS_LAB_DATA", str(box[0]))
+    data = lab.load("drawn_pets_breeds", image_size=32, language="es")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(
         lab.SubmissionError, match=r"No se ha escrito predictions\.csv:\n- hay que predecir 32 imágenes"

@@ -32,10 +32,10 @@ def test_division_is_complete_disjoint_and_stratified(data, seed, test_fraction,
     ids, labels, names = data
     how = {"seed": seed, "test_fraction": test_fraction, "val_fraction": val_fraction}
     parts = divide(ids, labels, names, **how)
-    assert sorted(parts.train + parts.val + parts.test) == list(range(len(ids)))
+    assert sorted(parts["train"] + parts["val"] + parts["test"]) == list(range(len(ids)))
     for label in range(len(names)):
         n = int((labels == label).sum())
-        test, val, train = (int((labels[part] == label).sum()) for part in (parts.test, parts.val, parts.train))
+        test, val, train = (int((labels[parts[part]] == label).sum()) for part in ("test", "val", "train"))
         assert min(test, val, train) >= 1
         if n >= 20:
             assert abs(test - test_fraction * n) <= 1
@@ -52,8 +52,8 @@ def test_division_does_not_depend_on_the_order_of_files(data, random):
     random.shuffle(places)
     shuffled = [ids[i] for i in places]
     here, there = divide(ids, labels, names, **how), divide(shuffled, labels[places], names, **how)
-    assert [ids[i] for i in here.train] == [shuffled[i] for i in there.train]
-    assert [ids[i] for i in here.test] == [shuffled[i] for i in there.test]
+    for part in ("train", "test"):
+        assert [ids[i] for i in here[part]] == [shuffled[i] for i in there[part]]
 
 
 def test_the_order_is_the_same_on_every_machine():

@@ -81,29 +81,6 @@ def test_most_confident_mistakes_come_first_and_right_answers_never():
     assert len(evaluation.most_confident_mistakes(labels, np.eye(2)[labels])) == 0
 
 
-@given(seed=st.integers(0, 10_000), classes=st.integers(2, 8), n=st.integers(1, 30))
-def test_top_k_grows_from_accuracy_to_one(seed, classes, n):
-    rng = np.random.default_rng(seed)
-    labels, p = rng.integers(0, classes, n), rng.dirichlet(np.ones(classes), n)
-    found = [evaluation.top_k_accuracy(labels, p, k) for k in range(1, classes + 1)]
-    assert found == sorted(found)
-    assert found[0] == evaluation.accuracy(labels, p)
-    assert found[-1] == 1
-
-
-def test_top_k_agrees_with_scikit_learn():
-    from sklearn.metrics import top_k_accuracy_score
-
-    rng = np.random.default_rng(0)
-    labels, p = rng.integers(0, 6, 200), rng.dirichlet(np.ones(6), 200)
-    assert evaluation.top_k_accuracy(labels, p, 3) == pytest.approx(top_k_accuracy_score(labels, p, k=3))
-
-
-def test_top_k_refuses_nonsense():
-    with pytest.raises(ValueError, match="expected k"):
-        evaluation.top_k_accuracy(np.array([0]), np.eye(2)[:1], 0)
-
-
 def test_bootstrap_interval_of_a_share_is_near_wilsons():
     right = np.arange(300) % 10 != 0
     found, wilson = evaluation.bootstrap_interval(np.mean, right), evaluation.wilson_interval(0.9, 300)

@@ -14,7 +14,7 @@ from tlhelpers.data.audit import USED, Manifest, Record, require_images
 from tlhelpers.data.fetch import fetch
 from tlhelpers.data.folders import arrange
 from tlhelpers.data.image_cache import Layout, gather, prepare_images
-from tlhelpers.data.splits import Dataset, Splits, divide, make_splits
+from tlhelpers.data.splits import Dataset, Splits, make_splits
 from tlhelpers.errors import BrokenArchiveError, DatasetError, UnknownNameError, said
 from tlhelpers.paths import atomic_path, cache_folder
 
@@ -92,8 +92,7 @@ def _load_drawn(name: str, size: int, style: str, how: dict) -> Splits:
         Record(ids[i], classes[label], USED, width=size, height=size, format="drawn", mode="RGB", row=i)
         for i, label in enumerate(labels)
     ]
-    parts = divide(ids, labels, classes, **how)
-    return make_splits(name, Manifest(name, tuple(records)), parts, ids, labels, classes, images.__getitem__)
+    return make_splits(name, Manifest(name, tuple(records)), ids, labels, classes, images.__getitem__, **how)
 
 
 def _draw_once(size: int, style: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -131,41 +130,28 @@ CATS_VS_DOGS_LAYOUT = Layout("cats_vs_dogs", _place_cats_vs_dogs)
 def _load_cats_vs_dogs(size: int, how: dict, progress: bool) -> Splits:
     (archive,) = fetch("cats_vs_dogs", progress=progress)
     prepared = prepare_images(archive, CATS_VS_DOGS_LAYOUT, image_size=size, progress=progress)
-    return _split_prepared("cats_vs_dogs", prepared, prepared.manifest.used, SPECIES, how)
+    return _split_prepared("cats_vs_dogs", prepared, SPECIES, how)
 
 
 def _place_oxford(name: str) -> tuple[str, str | None]:
     """`images/Egyptian_Mau_139.jpg` is `Egyptian_Mau_139.jpg`, of the breed Egyptian Mau."""
     image_id = name.rsplit("/", 1)[-1]
     found = re.fullmatch(r"(.+)_[0-9]+\.[A-Za-z]+", image_id)
-    return image_id, breed_name(found.group(1)) if found else None
-
-
-def breed_name(text: str) -> str:
-    """`"egyptian_mau"` as "Egyptian Mau"."""
-    return " ".join(word.capitalize() for word in text.split("_"))
+    return image_id, found[1].replace("_", " ").title() if found else None
 
 
 def _load_oxford(name: str, size: int, how: dict, progress: bool) -> Splits:
     images, annotations = fetch("oxford_iiit_pet", progress=progress)
     prepared = prepare_images(images, Layout("oxford", _place_oxford), image_size=size, progress=progress)
     parts, species, breeds = _read_annotations(annotations)
-    records = [record for record in prepared.manifest.used if record.id in parts]
-    by_species = name == "oxford_pets_species"
-    return _split_prepared(
-        name,
-        prepared,
-        records,
-        SPECIES if by_species else breeds,
-        how,
-        class_of=(lambda record: species[record.id]) if by_species else None,
-        given=parts,
-    )
+    if name == "oxford_pets_breeds":
+        return _split_prepared(name, prepared, breeds, how, given=parts)
+    return _split_prepared(name, prepared, SPECIES, how, given=parts, class_of=species)
 
 
 def _read_annotations(archive: Path) -> tuple[dict[str, str], dict[str, str], list[str]]:
     """The official lists: part of each id, species of each id, and the breeds by their official number."""
-    lists = {_part_of(name): name for name in ("annotations/trainval.txt", "annotations/test.txt")}
+    lists = {"train": "annotations/trainval.txt", "test": "annotations/test.txt"}
     texts = {m.name: m.data for m in read_members(archive, lambda n: n in lists.values()) if m.name in lists.values()}
     parts, species, breeds = {}, {}, {}
     for part, file in lists.items():
@@ -181,15 +167,10 @@ def _read_annotations(archive: Path) -> tuple[dict[str, str], dict[str, str], li
                     "Fetch the annotations again."
                 )
             image_id = f"{words[0]}.jpg"
-            parts[image_id] = "test" if part == "test" else "train"
+            parts[image_id] = part
             species[image_id] = SPECIES[int(words[2]) - 1]
-            breeds[int(words[1])] = breed_name(words[0].rsplit("_", 1)[0])
+            breeds[int(words[1])] = words[0].rsplit("_", 1)[0].replace("_", " ").title()
     return parts, species, [breeds[number] for number in sorted(breeds)]
-
-
-def _part_of(file: str) -> str:
-    """`"annotations/test.txt"` lists the part "test"."""
-    return Path(file).stem
 
 
 def own_folder(name: str | Path) -> Path:
@@ -229,26 +210,22 @@ def _load_folder(name: str | Path, size: int, how: dict, progress: bool) -> Spli
     layout = Layout(f"folders-{arrangement.digest()}", arrangement.place)
     prepared = prepare_images(folder, layout, image_size=size, progress=progress)
     prepared = replace(prepared, manifest=replace(prepared.manifest, notes=arrangement.notes))
-    used = prepared.manifest.used
-    given = {record.id: part for record in used if (part := arrangement.part(record.id))}
-    return _split_prepared(folder.name, prepared, used, arrangement.classes, how, given=given)
+    given = {record.id: arrangement.part(record.id) or "train" for record in prepared.manifest.used}
+    return _split_prepared(folder.name, prepared, arrangement.classes, how, given=given)
 
 
 def _split_prepared(
-    name: str, prepared, records: Sequence[Record], classes: Sequence[str], how: dict, class_of=None, given=None
+    name: str, prepared, classes: Sequence[str], how: dict, given: dict | None = None, class_of: dict | None = None
 ) -> Splits:
-    """Divides an archive's records, and picks their images."""
+    """Divides an archive's records and picks their images; where parts are `given`, the records that have one."""
     if class_of is None:
         require_images(prepared.manifest, classes)
-        class_of = _class_of
-    number = {text: i for i, text in enumerate(classes)}
-    ids, labels = [record.id for record in records], [number[class_of(record)] for record in records]
-    rows = np.array([record.row for record in records], np.int64)
-    parts = divide(ids, labels, classes, given=given, **how)
-    return make_splits(
-        name, prepared.manifest, parts, ids, labels, classes, lambda places: gather(prepared.images, rows[places])
-    )
+        class_of = {record.id: record.class_name for record in prepared.manifest.used}
+    records = [record for record in prepared.manifest.used if given is None or record.id in given]
+    ids, rows = [record.id for record in records], np.array([record.row for record in records], np.int64)
+    labels = [classes.index(class_of[name]) for name in ids]
 
+    def pick(places: np.ndarray) -> np.ndarray:
+        return gather(prepared.images, rows[places])
 
-def _class_of(record: Record) -> str:
-    return record.class_name
+    return make_splits(name, prepared.manifest, ids, labels, classes, pick, given=given, **how)

@@ -6,7 +6,7 @@ files, nor on a library's random numbers; and an image more in a folder hardly m
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -46,12 +46,9 @@ class Dataset:
         Args:
             indices: Shape `(m,)`, integers; or booleans of shape `(n,)`.
         """
-        indices = np.asarray(indices)
-        if indices.size == 0:
-            indices = indices.astype(np.int64)
-        return Dataset(
-            self.name, np.asarray(self.images[indices]), self.labels[indices], self.class_names, self.ids[indices]
-        )
+        indices = np.asarray(indices, None if len(indices) else np.int64)
+        images = np.asarray(self.images[indices])
+        return replace(self, images=images, labels=self.labels[indices], ids=self.ids[indices])
 
     def per_class(self, n: int, seed: int = 0) -> "Dataset":
         """As many images of each class, chosen by the seed; with the same seed, fewer are a part of more.
@@ -105,15 +102,6 @@ class Splits:
         return Splits(*parts, self.manifest)
 
 
-@dataclass
-class Division:
-    """Places of the images of each part, in a list of ids."""
-
-    train: list[int] = field(default_factory=list)
-    val: list[int] = field(default_factory=list)
-    test: list[int] = field(default_factory=list)
-
-
 def hashed_order(ids: Sequence[str], salt: str) -> list[int]:
     """The places of `ids` in an order that looks random and depends on nothing but the ids and the salt."""
     hashes = [hashlib.sha256(f"{salt}\0{name}".encode()).digest() for name in ids]
@@ -130,7 +118,7 @@ def divide(
     val_fraction: float,
     max_per_class: int | None = None,
     given: Mapping[str, str] | None = None,
-) -> Division:
+) -> dict[str, list[int]]:
     """Divides images class by class, so that every part has the classes in the same proportion, to one image.
 
     Args:
@@ -145,10 +133,17 @@ def divide(
         given: For each id "train", "val" or "test", where the publisher has fixed parts. What is missing of "val" and
             "test" is split off "train".
 
+    Returns:
+        The places of the images of "train", "val" and "test" in `ids`.
+
     Raises:
         DatasetError: a fraction is out of range, or a class has too few images.
     """
-    _check_fractions(test_fraction, val_fraction)
+    if not (0 < test_fraction < 1 and 0 < val_fraction < 1 and test_fraction + val_fraction < 1):
+        raise DatasetError(
+            "test_fraction and val_fraction should be above 0 and together below 1, so that something is left to "
+            f"train on; they are {test_fraction} and {val_fraction}."
+        )
     given = given or {}
     fixed = {"val", "test"} & set(given.values())
     if max_per_class is not None and max_per_class < 3:
@@ -157,10 +152,10 @@ def divide(
             f"{max_per_class}. None uses all images."
         )
     order = hashed_order(ids, f"split {seed}")
-    parts = Division()
+    parts: dict[str, list[int]] = {"train": [], "val": [], "test": []}
     for label, name in enumerate(class_names):
         mine = [i for i in order if labels[i] == label]
-        pools = {part: [i for i in mine if given.get(ids[i], "train") == part] for part in ("train", "val", "test")}
+        pools = {part: [i for i in mine if given.get(ids[i], "train") == part] for part in parts}
         pools = _cap(pools, max_per_class)
         for part in fixed:
             _check_enough(len(pools[part]), 1, name, part)
@@ -170,49 +165,36 @@ def divide(
         for part, fraction in (("test", test_fraction), ("val", val_fraction)):
             if part not in fixed:
                 least -= 1
-                n = min(_share(fraction, whole), len(pools["train"]) - least)
+                n = min(max(int(fraction * whole + 0.5), 1), len(pools["train"]) - least)
                 pools[part], pools["train"] = pools["train"][:n], pools["train"][n:]
         for part, chosen in pools.items():
-            getattr(parts, part).extend(chosen)
+            parts[part] += chosen
     place = {i: at for at, i in enumerate(order)}  # classes mixed again
-    return Division(*(sorted(part, key=place.__getitem__) for part in (parts.train, parts.val, parts.test)))
+    return {name: sorted(part, key=place.__getitem__) for name, part in parts.items()}
 
 
 def make_splits(
     name: str,
     manifest: Manifest,
-    parts: Division,
     ids: Sequence[str],
     labels: Sequence[int],
     class_names: Sequence[str],
     pick: Callable[[np.ndarray], np.ndarray],
+    **how,
 ) -> Splits:
-    """The three data sets of a division.
+    """The three data sets, as `divide` divides them with the arguments `how`; `pick` gives the images at some places.
 
-    Args:
-        name: Of the whole.
-        manifest: Of the whole.
-        parts: What `divide` gave.
-        ids: As for `divide`.
-        labels: As for `divide`.
-        class_names: As for `divide`.
-        pick: Gives the images at places of `ids`.
+    Raises:
+        DatasetError: as `divide`.
     """
+    parts = divide(ids, labels, class_names, **how)
     ids, labels = np.array(ids, dtype=str), np.array(labels, np.int64)
 
     def make(part: str) -> Dataset:
-        places = np.array(getattr(parts, part), np.int64)
+        places = np.array(parts[part], np.int64)
         return Dataset(f"{name} ({part})", pick(places), labels[places], tuple(class_names), ids[places])
 
     return Splits(make("train"), make("val"), make("test"), manifest)
-
-
-def _check_fractions(test: float, val: float) -> None:
-    if not (0 < test < 1 and 0 < val < 1 and test + val < 1):
-        raise DatasetError(
-            "test_fraction and val_fraction should be above 0 and together below 1, so that something is left to "
-            f"train on; they are {test} and {val}."
-        )
 
 
 def _check_enough(came: int, least: int, class_name: str, purpose: str) -> None:
@@ -238,7 +220,3 @@ def _cap(pools: dict[str, list[int]], most: int | None) -> dict[str, list[int]]:
         capped[part] = pools[part][:n]
         left -= len(capped[part])
     return {"train": pools["train"][:left], **capped}
-
-
-def _share(fraction: float, n: int) -> int:
-    return max(int(fraction * n + 0.5), 1)

@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save
 
+from tlhelpers.errors import LANGUAGE_VARIABLE, said
 from tlhelpers.lab.answers import ShortError
 from tlhelpers.lab.data import LabData, load_public, read_lab_data, resize_images
 from tlhelpers.lab.predictions import COLUMNS, Problem, find_problems
 from tlhelpers.paths import atomic_path
 
-DATA_VARIABLE = "TLHELPERS_LAB_DATA"  # a folder as `lab_data.write_lab_data` writes it
+DATA_VARIABLE = "TLHELPERS_LAB_DATA"  # a folder that a grader wrote
 OUT_VARIABLE = "TLHELPERS_LAB_OUT"  # where predictions go
 TASKS = ("baseline", "features", "fine_tune", "two_heads", "final")
 SPECIES = ("cat", "dog")
@@ -45,10 +46,9 @@ def load(dataset: str, *, image_size: int, language: str = "en") -> LabData:
         image_size: Side of the images in pixels; what the backbone takes.
         language: Of the messages of checks and of `submit`, "en" or "es".
     """
+    os.environ[LANGUAGE_VARIABLE] = language
     folder = os.environ.get(DATA_VARIABLE)
-    if not folder:
-        return load_public(dataset, image_size=image_size, language=language)
-    return read_lab_data(Path(folder), image_size=image_size, language=language)
+    return read_lab_data(Path(folder), image_size=image_size) if folder else load_public(dataset, image_size=image_size)
 
 
 def best_three(probabilities: np.ndarray) -> np.ndarray:
@@ -82,52 +82,48 @@ def submit(
     """
     file = "predictions.csv" if task == "final" else f"predictions_{task}.csv"
     ids = [str(name) for name in (data.hidden.ids if ids is None else ids)]
-    problems = [_unknown_task(task)] if task not in TASKS else _wrong_shapes(data, three, species, ids)
+    problems = _wrong_arguments(data, three, species, ids, task)
     rows: list[dict[str, str]] = []
     if not problems:
         rows = _make_rows(data, three, species, ids)
         problems = find_problems(rows, data.hidden.ids.tolist(), {"breeds": data.class_names})
     if problems:
-        head = {"en": f"{file} was not written:", "es": f"No se ha escrito {file}:"}[data.language]
-        raise SubmissionError("\n".join([head, *(f"- {problem.text(data.language)}" for problem in problems)]))
+        head = said(f"{file} was not written:", f"No se ha escrito {file}:")
+        raise SubmissionError("\n- ".join([head, *(said(*problem) for problem in problems)]))
     path = Path(os.environ.get(OUT_VARIABLE) or ".") / file
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as table:
         writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    with_species = {"en": " and a species", "es": " y una especie"}[data.language] if species is not None else ""
+    with_species = "" if species is None else said(" and a species", " y una especie")
     print(
-        {
-            "en": f"✓ {file} is complete: {len(rows)} images, three breeds{with_species} for each.",
-            "es": f"✓ {file} está completo: {len(rows)} imágenes, con tres razas{with_species} para cada una.",
-        }[data.language]
+        said(
+            f"✓ {file} is complete: {len(rows)} images, three breeds{with_species} for each.",
+            f"✓ {file} está completo: {len(rows)} imágenes, con tres razas{with_species} para cada una.",
+        )
     )
     return path
 
 
-def _unknown_task(task: str) -> Problem:
-    known = ", ".join(TASKS)
-    return Problem(f"expected task among {known}, came {task!r}", f"se esperaba task entre {known} y llegó {task!r}")
-
-
-def _wrong_shapes(data: LabData, three, species, ids: Sequence[str]) -> list[Problem]:
+def _wrong_arguments(data: LabData, three, species, ids: Sequence[str], task: str) -> list[Problem]:
     """What keeps rows from being made at all; at most one problem for the breeds and one for the species."""
-    three = np.asarray(three)
-    found = [_wrong_breeds_array(data, three, len(ids))]
-    if species is not None:
-        species = np.asarray(species)
-        if species.shape != (len(ids),):
-            en = f"expected one species an image, shape ({len(ids)},), came shape {species.shape}"
-            es = f"se esperaba una especie por imagen, de forma ({len(ids)},), y llegó {species.shape}"
-            found.append(Problem(en, es))
-        elif species.dtype.kind not in "US" and not np.isin(species, (0, 1)).all():
-            en = 'expected species as "cat" and "dog", or as 0 and 1; for probabilities take .argmax(1)'
-            es = 'se esperaban las especies como "cat" y "dog", o como 0 y 1; con probabilidades, use .argmax(1)'
-            found.append(Problem(en, es))
+    if task not in TASKS:
+        en, es = (f"{asked} {', '.join(TASKS)}" for asked in ("expected task among", "se esperaba task entre"))
+        return [Problem(f"{en}, came {task!r}", f"{es} y llegó {task!r}")]
+    found = [_wrong_breeds(data, np.asarray(three), len(ids))]
+    species = np.zeros(len(ids), int) if species is None else np.asarray(species)
+    if species.shape != (len(ids),):
+        en = f"expected one species an image, shape ({len(ids)},), came shape {species.shape}"
+        es = f"se esperaba una especie por imagen, de forma ({len(ids)},), y llegó {species.shape}"
+        found.append(Problem(en, es))
+    elif species.dtype.kind not in "US" and not np.isin(species, (0, 1)).all():
+        en = 'expected species as "cat" and "dog", or as 0 and 1; for probabilities take .argmax(1)'
+        es = 'se esperaban las especies como "cat" y "dog", o como 0 y 1; con probabilidades, use .argmax(1)'
+        found.append(Problem(en, es))
     return [problem for problem in found if problem]
 
 
-def _wrong_breeds_array(data: LabData, three: np.ndarray, n: int) -> Problem | None:
+def _wrong_breeds(data: LabData, three: np.ndarray, n: int) -> Problem | None:
     if three.dtype.kind == "f" and np.isnan(three).any():
         return Problem(
             f"{np.isnan(three).sum()} values are not a number (NaN). Did the training diverge? Try a lower learning "
@@ -192,8 +188,9 @@ def submit_moved(data: LabData, task: str, before: Mapping[str, np.ndarray], aft
     path = Path(os.environ.get(OUT_VARIABLE) or ".") / f"moved_{task}.safetensors"
     with atomic_path(path) as temporary:
         temporary.write_bytes(save(parts))
-    print({"en": f"✓ {path.name}: {len(parts) // 2} of {len(before)} weights have moved.",
-           "es": f"✓ {path.name}: se han movido {len(parts) // 2} de {len(before)} pesos."}[data.language])  # fmt: skip
+    count = len(parts) // 2
+    en, es = f"{count} of {len(before)} weights have moved.", f"se han movido {count} de {len(before)} pesos."
+    print(f"✓ {path.name}: {said(en, es)}")
     return path
 
 
@@ -204,14 +201,15 @@ def name_missing_tasks(makers: Mapping[str, int], language: str = "en") -> None:
         makers: For each name the number of the task that makes it.
         language: "en" or "es".
     """
+    os.environ[LANGUAGE_VARIABLE] = language
     shell = get_ipython()  # noqa: F821  (IPython's own)
 
     def show(shell, kind, error, traceback, tb_offset=None):
         task = makers.get(error.name)
         if task is None:
             return shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
-        says = {"en": f"✗ Solve task {task} first: it makes {error.name}.",
-                "es": f"✗ Resuelva antes la tarea {task}: de ella sale {error.name}."}[language]  # fmt: skip
+        es = f"✗ Resuelva antes la tarea {task}: de ella sale {error.name}."
+        says = said(f"✗ Solve task {task} first: it makes {error.name}.", es)
         shell._showtraceback(kind, says, [says])
         return [says]
 

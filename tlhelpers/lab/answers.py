@@ -1,10 +1,10 @@
 """How checks call, compare and speak: in the learner's language, with an example, and without a long traceback."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tlhelpers.errors import TlhelpersError
+from tlhelpers.errors import TlhelpersError, said
 from tlhelpers.lab.alone import as_json, cell_of, equal_json, run_alone
 from tlhelpers.lab.data import LabData
 
@@ -29,11 +29,11 @@ def val_accuracy(data: LabData, probabilities: np.ndarray, labels: np.ndarray | 
         CheckFailedError: They are no probabilities of these images.
     """
     labels = data.val.labels if labels is None else labels
-    check_probabilities(data, probabilities, len(labels), classes or data.num_classes)
+    check_probabilities(probabilities, len(labels), classes or data.num_classes)
     return float(np.mean(np.argmax(probabilities, 1) == labels))
 
 
-def check_probabilities(data: LabData, probabilities: np.ndarray, n: int, classes: int) -> None:
+def check_probabilities(probabilities: np.ndarray, n: int, classes: int) -> None:
     """Refuses what is not `n` rows of probabilities of `classes` classes.
 
     Raises:
@@ -42,7 +42,6 @@ def check_probabilities(data: LabData, probabilities: np.ndarray, n: int, classe
     values = np.asarray(probabilities)
     if values.shape != (n, classes):
         fail(
-            data,
             f"Expected probabilities of shape ({n}, {classes}), a row an image and a column a class; came "
             f"{values.shape}.",
             f"Se esperaban probabilidades de forma ({n}, {classes}), una fila por imagen y una columna por clase; "
@@ -50,14 +49,12 @@ def check_probabilities(data: LabData, probabilities: np.ndarray, n: int, classe
         )
     if not np.isfinite(values).all():
         fail(
-            data,
             "Some probabilities are not a number (NaN). Did the training diverge? Try a lower learning rate.",
             "Algunas probabilidades no son números (NaN). ¿Divergió el entrenamiento? Pruebe con una tasa de "
             "aprendizaje menor.",
         )
     if values.min() < -ROUNDING or np.abs(values.sum(1) - 1).max() > ROUNDING:
         fail(
-            data,
             "The rows do not sum to 1. These may be logits, the scores before the softmax: use predict_proba.",
             "Las filas no suman 1. Quizá sean logits, las puntuaciones antes de la softmax: use predict_proba.",
         )
@@ -69,7 +66,7 @@ def is_chance(data: LabData, value: float) -> bool:
     return value <= chance + 2 * np.sqrt(chance * (1 - chance) / len(data.val))
 
 
-def call(data: LabData, function: Callable, *arguments) -> object:
+def call(function: Callable, *arguments) -> object:
     """What a learner's function returns, run as a grader runs it (see `alone`) and as JSON has it.
 
     Raises:
@@ -80,7 +77,6 @@ def call(data: LabData, function: Callable, *arguments) -> object:
         came = _alone(function)(*arguments)
     except NameError as error:
         fail(
-            data,
             f"NameError: {error.name}. The grader runs this cell with the imports, functions and constants of your "
             f"notebook, and {error.name} is none of these. Compute it inside the function, or make it an argument.",
             f"NameError: {error.name}. Al calificar, esta celda se ejecuta con lo que su cuaderno importa, define como "
@@ -89,7 +85,6 @@ def call(data: LabData, function: Callable, *arguments) -> object:
         )
     if came is None:
         fail(
-            data,
             f"{name} gave nothing back (None). Does it end with return?",
             f"{name} no ha devuelto nada (None). ¿Termina con return?",
         )
@@ -113,20 +108,26 @@ def _alone(function: Callable) -> Callable:
     return run_alone([*others, sources[place]], len(others))[name]  # what was run since then stands above it now
 
 
-def expect(data: LabData, shown: str, came: object, wanted: object) -> None:
-    """Compares an answer with the right one, as a grader does; `shown` is the call as a learner would write it.
+def ask(function: Callable, *arguments, wanted: object, mistakes: Sequence[tuple[Callable, str, str]] = ()) -> None:
+    """Calls a learner's function, and compares its answer with the right one as a grader does.
+
+    Args:
+        function: The learner's.
+        arguments: What it is called with; a message shows the call as a learner would write it.
+        wanted: The right answer.
+        mistakes: Well-known ones: whether an answer is one, and what to say of it, in English and in Spanish.
 
     Raises:
-        CheckFailedError: They differ.
+        CheckFailedError: The answer is another.
     """
+    came = call(function, *arguments)
+    shown = f"{getattr(function, '__name__', '')}({', '.join(map(short, arguments))})"
+    for happened, en, es in mistakes:
+        if happened(came):
+            fail(f"{shown} gave {short(came)}. {en}.", f"{shown} dio {short(came)}. {es}.")
     if not equal_json(came, wanted):
         en = f"{shown} should give {short(wanted)}, and gave {short(came)}."
-        fail(data, en, f"{shown} debería dar {short(wanted)} y dio {short(came)}.")
-
-
-def is_about(came: object, value: float) -> bool:
-    """Whether an answer is this number, which a well-known mistake gives."""
-    return equal_json(came, float(value))
+        fail(en, f"{shown} debería dar {short(wanted)} y dio {short(came)}.")
 
 
 def short(value: object) -> str:
@@ -136,20 +137,15 @@ def short(value: object) -> str:
     return text if len(text) < 100 else text[:100] + "…"
 
 
-def in_language(data: LabData, en: str, es: str) -> str:
-    """The text in the learner's language."""
-    return {"en": en, "es": es}[data.language]
-
-
-def say(data: LabData, en: str, es: str) -> None:
+def say(en: str, es: str) -> None:
     """Prints that a check has passed."""
-    print("✓", in_language(data, en, es))
+    print("✓", said(en, es))
 
 
-def fail(data: LabData, en: str, es: str) -> None:
+def fail(en: str, es: str) -> None:
     """Ends a check.
 
     Raises:
         CheckFailedError: Always, with the text in the learner's language.
     """
-    raise CheckFailedError("✗ " + in_language(data, en, es))
+    raise CheckFailedError("✗ " + said(en, es))

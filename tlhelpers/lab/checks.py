@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
+from tlhelpers.errors import said
+from tlhelpers.lab.alone import equal_json
 from tlhelpers.lab.answers import (
     ROUNDING,
     CheckFailedError,
+    ask,
     call,
     check_probabilities,
-    expect,
     fail,
-    in_language,
-    is_about,
     is_chance,
     say,
     short,
@@ -37,21 +37,15 @@ LEAST_MOVE = 1e-4  # of the largest weight: ten steps of a rate of 1e-5 do more,
 
 def check_balance(data: LabData, class_balance: Callable) -> None:
     """Task 1: how many images of each breed."""
-    came = call(data, class_balance, np.array([0, 0, 2]), 4)
-    shown = "class_balance(np.array([0, 0, 2]), 4)"
-    if came == [2, 0, 1]:
-        fail(
-            data,
-            f"{shown} gave {short(came)}: class 3 has no image and should be there with 0. Look at the argument "
-            "minlength of np.bincount.",
-            f"{shown} dio {short(came)}: la clase 3 no tiene imágenes y debería figurar con un 0. Mire el argumento "
-            "minlength de np.bincount.",
-        )
-    expect(data, shown, came, [2, 0, 1, 0])
-    counts = call(data, class_balance, data.train.labels, data.num_classes)
+    absent = (
+        lambda came: came == [2, 0, 1],
+        "Class 3 has no image and should be there with 0. Look at the argument minlength of np.bincount",
+        "La clase 3 no tiene imágenes y debería figurar con un 0. Mire el argumento minlength de np.bincount",
+    )
+    ask(class_balance, np.array([0, 0, 2]), 4, wanted=[2, 0, 1, 0], mistakes=[absent])
+    counts = call(class_balance, data.train.labels, data.num_classes)
     low, high = int(min(counts)), int(max(counts))
     say(
-        data,
         f"{len(counts)} breeds; training images of each: at least {low}, at most {high}",
         f"{len(counts)} razas; imágenes de entrenamiento de cada una: {low} como mínimo y {high} como máximo",
     )
@@ -65,9 +59,9 @@ def check_defects(data: LabData, find_defects: Callable) -> None:
     images[5, 0, 0, 0] ^= 1
     images[6, 0] = images[6, -1] = images[6, :, 0] = images[6, :, -1] = 7
     images[7] = images[2, ::-1, ::-1]
-    came = call(data, find_defects, images)
+    came = call(find_defects, images)
     if not isinstance(came, list) or any(type(i) not in (int, float) for i in came):
-        fail(data, f"find_defects(images) should give indices, such as [1, 4], and gave {short(came)}.",
+        fail(f"find_defects(images) should give indices, such as [1, 4], and gave {short(came)}.",
              f"find_defects(images) debería dar índices, como [1, 4], y dio {short(came)}.")  # fmt: skip
     found = set(came)
     wrong = (
@@ -88,8 +82,8 @@ def check_defects(data: LabData, find_defects: Callable) -> None:
     )  # fmt: skip
     for happened, en, es in wrong:
         if happened:
-            fail(data, f"In a small example {en}.", f"En un ejemplo pequeño, {es}.")
-    say(data, "both kinds of defects are found", "se encuentran los dos tipos de defectos")
+            fail(f"In a small example {en}.", f"En un ejemplo pequeño, {es}.")
+    say("both kinds of defects are found", "se encuentran los dos tipos de defectos")
 
 
 def check_baseline(
@@ -100,13 +94,11 @@ def check_baseline(
     if counts["frozen"] > MOST_FROZEN * counts["trainable"]:
         came = thousands(counts["frozen"])
         fail(
-            data,
             f"{came} parameters of the network are frozen. Its weights are random: all of them must learn.",
             f"La red tiene {came} parámetros congelados. Sus pesos son aleatorios: deben aprender todos.",
         )
     if min(history["loss"]) > 0.98 * np.log(data.num_classes):
         fail(
-            data,
             f"The training loss stays at {min(history['loss']):.2f}, which is what guessing gives "
             f"(ln {data.num_classes} = {np.log(data.num_classes):.2f}). Is all of the network unfrozen? Is the "
             "learning rate about 1e-3? Are there at least a few epochs?",
@@ -115,13 +107,12 @@ def check_baseline(
             "aprendizaje de alrededor de 1e-3? ¿Hay al menos unas cuantas épocas?",
         )
     if is_chance(data, value):
-        note = in_language(
-            data,
+        note = said(
             "Note: on the validation images this is no better than guessing. With very few photos that happens.",
             "Nota: con las imágenes de validación no es mejor que el azar. Con muy pocas fotos por raza es normal.",
         )
         print(note)
-    say(data, f"from scratch: {percent(value)} on validation", f"desde cero: {percent(value)} en validación")
+    say(f"from scratch: {percent(value)} on validation", f"desde cero: {percent(value)} en validación")
 
 
 def check_features(
@@ -146,7 +137,6 @@ def check_features(
         wanted = (len(part), feature_size)
         if np.shape(rows) != wanted:
             fail(
-                data,
                 f"{name}_features should have the shape {wanted}, a row an image, and has {np.shape(rows)}. Give "
                 f"features_of all of data.{name}.images.",
                 f"{name}_features debería tener la forma {wanted}, una fila por imagen, y tiene {np.shape(rows)}. Pase "
@@ -156,7 +146,6 @@ def check_features(
     came, most = thousands(counts["trainable"]), thousands(head)
     if counts["trainable"] > head:
         fail(
-            data,
             f"{came} parameters would be trained; the head has only {most}. The backbone is not "
             "frozen: its weights must not learn.",
             f"Se entrenarían {came} parámetros y la cabeza solo tiene {most}. La red base no está "
@@ -167,7 +156,6 @@ def check_features(
     reached, learnt = percent(value), percent(own)
     if value > own + FAR:
         fail(
-            data,
             f"{reached} on validation, but only {learnt} on the images to learn from. Was the head trained on "
             "val_features? They are there to choose with; train on train_features.",
             f"Un {reached} en validación y solo un {learnt} en las imágenes de entrenamiento. ¿Se entrenó la cabeza "
@@ -177,7 +165,6 @@ def check_features(
     if value < possible - FAR:
         reach = percent(possible)
         fail(
-            data,
             f"{reached} on validation; a logistic regression on the same features reaches {reach}. Does the head in "
             "classifier see the features that it was trained on, not standardised or changed otherwise? Was it trained "
             "until the validation loss stopped falling?",
@@ -185,7 +172,7 @@ def check_features(
             "¿Recibe la cabeza, dentro de classifier, las características con que se entrenó, sin estandarizar ni "
             "cambiar de otro modo? ¿Se entrenó hasta que la pérdida de validación dejó de bajar?",
         )
-    say(data, f"frozen features: {reached} on validation", f"características congeladas: {reached} en validación")
+    say(f"frozen features: {reached} on validation", f"características congeladas: {reached} en validación")
 
 
 def check_fine_tune(
@@ -195,7 +182,6 @@ def check_fine_tune(
     moves = [np.abs(new[name] - old[name]).max() / (np.abs(old[name]).max() + 1e-12) for name in old]
     if max(moves) < LEAST_MOVE:
         fail(
-            data,
             "No weight of the backbone has moved: this is not fine-tuning yet. Let a part of the backbone learn "
             "*before* fit, see that fit runs, and take a rate of about 1e-4.",
             "No se ha movido ningún peso de la red base: todavía no es un ajuste fino. Deje que aprenda una parte de "
@@ -205,14 +191,12 @@ def check_fine_tune(
     old_share, new_share = percent(was), percent(value)
     if value < was - 0.1:
         fail(
-            data,
             f"Validation accuracy fell from {old_share} to {new_share}: the backbone is forgetting. Start from the "
             "trained head of task 3, and try a learning rate ten times lower.",
             f"La exactitud de validación bajó de {old_share} a {new_share}: la red está olvidando. Parta de la cabeza "
             "entrenada en la tarea 3 y pruebe con una tasa de aprendizaje diez veces menor.",
         )
     say(
-        data,
         f"frozen {old_share}, fine-tuned {new_share} on validation",
         f"congelada {old_share}, con ajuste fino {new_share} en validación",
     )
@@ -222,69 +206,54 @@ def check_top_k(data: LabData, top_k_accuracy: Callable) -> None:
     """Task 5: top-k accuracy on four rows, of which another order gives other shares."""
     labels = np.array([0, 1, 0, 2])
     rows = np.array([[0.6, 0.3, 0.1], [0.5, 0.3, 0.2], [0.2, 0.5, 0.3], [0.1, 0.2, 0.7]])
+    least = (
+        lambda came: equal_json(came, 0.25),
+        "These are the k *least* probable classes: argsort puts the smallest first",
+        "Son las k clases *menos* probables: argsort pone primero la menor",
+    )
     for k, answer in ((1, 0.5), (2, 0.75), (3, 1.0)):
-        shown = f"top_k_accuracy({labels.tolist()}, {rows.tolist()}, {k})"
-        came = call(data, top_k_accuracy, labels, rows, k)
-        if k == 1 and is_about(came, 0.25):
-            fail(
-                data,
-                f"{shown} gave 0.25: these are the k *least* probable classes. argsort puts the smallest first.",
-                f"{shown} dio 0.25: son las k clases *menos* probables. argsort pone primero la menor.",
-            )
-        expect(data, shown, came, answer)
-    say(data, "top-k accuracy is right", "la exactitud top-k es correcta")
+        ask(top_k_accuracy, labels, rows, k, wanted=answer, mistakes=[least] if k == 1 else [])
+    say("top-k accuracy is right", "la exactitud top-k es correcta")
 
 
 def check_macro(data: LabData, macro_accuracy: Callable) -> None:
     """Task 5: a rare class counts as much as a frequent one."""
     labels, predicted = np.array([0, 0, 0, 0, 2, 2]), np.array([0, 0, 0, 1, 2, 0])
-    shown = f"macro_accuracy({labels.tolist()}, {predicted.tolist()}, 4)"
-    came = call(data, macro_accuracy, labels, predicted, 4)
     absent = ("Class {} has no image: leave it out of the mean", "La clase {} no tiene imágenes: exclúyala de la media")
-    hints = {
-        4 / 6: ("That is the share of all images; take each class's own share first, then their mean",
-                "Es la proporción de todas las imágenes; calcule antes la de cada clase y luego la media"),
-        1.25 / 3: tuple(text.format(1) for text in absent),  # as scikit-learn does with classes that were answered
-        1.25 / 4: tuple(text.format(3) for text in absent),
-        float("nan"): tuple(text.format(1) for text in absent),  # the mean of no images
-    }  # fmt: skip
-    for value, (en, es) in hints.items():
-        if is_about(came, value) or str(came) == str(value):
-            fail(data, f"{shown} gave {short(came)}. {en}.", f"{shown} dio {short(came)}. {es}.")
-    expect(data, shown, came, 0.625)
-    say(data, "macro accuracy is right", "la exactitud macro es correcta")
+    mistakes = (
+        (lambda came: equal_json(came, 4 / 6),
+         "That is the share of all images; take each class's own share first, then their mean",
+         "Es la proporción de todas las imágenes; calcule antes la de cada clase y luego la media"),
+        # as scikit-learn does with classes that were answered; and the mean of no images, which is NaN
+        (lambda came: equal_json(came, 1.25 / 3) or str(came) == "nan", *(text.format(1) for text in absent)),
+        (lambda came: equal_json(came, 1.25 / 4), *(text.format(3) for text in absent)),
+    )  # fmt: skip
+    ask(macro_accuracy, labels, predicted, 4, wanted=0.625, mistakes=mistakes)
+    say("macro accuracy is right", "la exactitud macro es correcta")
 
 
 def check_confused(data: LabData, most_confused: Callable) -> None:
     """Task 5: the pair of breeds that is confused most often, by count and not by share."""
     labels, predicted = np.array([0, 0, 1, 1, 1, 1, 1, 2]), np.array([0, 0, 2, 2, 1, 1, 1, 1])
-    came = call(data, most_confused, labels, predicted, 3)
-    shown = f"most_confused({labels.tolist()}, {predicted.tolist()}, 3)"
-    pair = came[:2] if isinstance(came, list) else None
-    if pair in ([0, 0], [1, 1], [2, 2]):
-        fail(
-            data,
-            f"{shown} gave {short(came)}: that is the diagonal, where answers are right. Set it to 0 first.",
-            f"{shown} dio {short(came)}: es la diagonal, donde se acierta. Póngala antes a 0.",
-        )
-    if pair == [2, 1]:
-        fail(
-            data,
-            f"{shown} gave {short(came)}: every image of class 2 was taken for class 1, but that is one image; class 1 "
-            "was taken for class 2 twice. Count, and take no shares; rows are true classes.",
-            f"{shown} dio {short(came)}: toda la clase 2 se tomó por la 1, pero es una sola imagen; la clase 1 se tomó "
-            "por la 2 dos veces. Cuente, no calcule proporciones; las filas son las clases verdaderas.",
-        )
-    expect(data, shown, came, [1, 2, 2])
-    say(data, "the most confused pair is right", "el par más confundido es correcto")
+    mistakes = (
+        (lambda came: isinstance(came, list) and came[:2] in ([0, 0], [1, 1], [2, 2]),
+         "That is the diagonal, where answers are right. Set it to 0 first",
+         "Es la diagonal, donde se acierta. Póngala antes a 0"),
+        (lambda came: isinstance(came, list) and came[:2] == [2, 1],
+         "Every image of class 2 was taken for class 1, but that is one image; class 1 was taken for class 2 twice. "
+         "Count, and take no shares; rows are true classes",
+         "Toda la clase 2 se tomó por la 1, pero es una sola imagen; la clase 1 se tomó por la 2 dos veces. Cuente, no "
+         "calcule proporciones; las filas son las clases verdaderas"),
+    )  # fmt: skip
+    ask(most_confused, labels, predicted, 3, wanted=[1, 2, 2], mistakes=mistakes)
+    say("the most confused pair is right", "el par más confundido es correcto")
 
 
 def check_interval(data: LabData, accuracy_interval: Callable) -> None:
     """Task 5: Wilson's interval, also at the ends."""
     for right, total, low, high in ((8, 10, 0.4902, 0.9433), (10, 10, 0.7225, 1.0)):
-        came = call(data, accuracy_interval, right, total)
-        expect(data, f"accuracy_interval({right}, {total})", came, [low, high])
-    say(data, "the interval is right", "el intervalo es correcto")
+        ask(accuracy_interval, right, total, wanted=[low, high])
+    say("the interval is right", "el intervalo es correcto")
 
 
 def check_joint_loss(data: LabData, loss_at: Callable[[float], float], breed_loss: float, species_loss: float) -> None:
@@ -292,7 +261,7 @@ def check_joint_loss(data: LabData, loss_at: Callable[[float], float], breed_los
     wanted = {weight: breed_loss + weight * species_loss for weight in (0.0, 1.0, 2.0)}
     came = {weight: float(loss_at(weight)) for weight in wanted}
     if np.allclose(list(came.values()), list(wanted.values()), atol=ROUNDING):
-        return say(data, "the loss is the sum that was asked for", "la pérdida es la suma que se pedía")
+        return say("the loss is the sum that was asked for", "la pérdida es la suma que se pedía")
     hints = (
         (np.ptp(list(came.values())) < ROUNDING, "It does not depend on the weight w.", "No depende del peso w."),
         (abs(came[0.0] - breed_loss) > ROUNDING, "With w = 0 the loss of the breeds should remain, whole.",
@@ -302,7 +271,6 @@ def check_joint_loss(data: LabData, loss_at: Callable[[float], float], breed_los
     en, es = next((en, es) for happened, en, es in hints if happened)
     shown = ", ".join(f"w = {weight:g}: {came[weight]:.3f} ({wanted[weight]:.3f})" for weight in wanted)
     fail(
-        data,
         f"joint_loss on four made-up pictures, in brackets what it should be: {shown}. {en}",
         f"joint_loss con cuatro imágenes inventadas y, entre paréntesis, lo que debería dar: {shown}. {es}",
     )
@@ -313,33 +281,30 @@ def check_two_heads(data: LabData, breeds: np.ndarray, species: np.ndarray) -> N
     on_breeds = percent(_above_chance(data, breeds))
     if all(np.max(rows) <= np.e / (np.e + np.shape(rows)[1] - 1) + ROUNDING for rows in (breeds, species)):
         fail(
-            data,
             "No answer is surer than a softmax of probabilities can be. Do the heads end in a softmax? They should "
             "give logits; the loss and two_answers take the softmax themselves.",
             "Ninguna respuesta es más segura que la softmax de unas probabilidades. ¿Terminan las cabezas en una "
             "softmax? Deben dar logits; la pérdida y two_answers ya calculan la softmax.",
         )
-    say(data, f"breeds: {on_breeds} on validation", f"razas: {on_breeds} en validación")
+    say(f"breeds: {on_breeds} on validation", f"razas: {on_breeds} en validación")
     value = val_accuracy(data, species, data.species_labels(data.val.labels), 2)
     most = np.bincount(data.species_labels(data.val.labels)).max() / len(data.val)
     reached, always = percent(value), percent(most)
     if value <= most:
         fail(
-            data,
             f"The species head reaches {reached}; always saying the more frequent species reaches {always}. Is its "
             "loss part of the sum?",
             f"La cabeza de especie llega al {reached}; decir siempre la especie más frecuente llega al {always}. "
             "¿Está su pérdida en la suma?",
         )
-    say(data, f"species: {reached} on validation", f"especie: {reached} en validación")
+    say(f"species: {reached} on validation", f"especie: {reached} en validación")
 
 
 def check_unsure(data: LabData, name_or_nothing: Callable) -> None:
     """Task 7: a name where the network is certain enough, else None."""
     rows, names = np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]]), ["cat", "dog"]
-    came = call(data, name_or_nothing, rows, names, 0.7)
-    expect(data, f"name_or_nothing({rows.tolist()}, {names}, 0.7)", came, ["cat", None, "dog"])
-    say(data, "silent where it should be", "calla cuando debe")
+    ask(name_or_nothing, rows, names, 0.7, wanted=["cat", None, "dog"])
+    say("silent where it should be", "calla cuando debe")
 
 
 def check_submission(data: LabData, path: Path) -> None:
@@ -353,23 +318,21 @@ def check_submission(data: LabData, path: Path) -> None:
     except PredictionsError as error:
         problems = list(error.problems)
     if problems:
-        fail(data, f"{path.name}: {problems[0].en}.", f"{path.name}: {problems[0].es}.")
-    say(data, f"{path.name} reads back as it should", f"{path.name} se lee correctamente")
+        fail(f"{path.name}: {problems[0].en}.", f"{path.name}: {problems[0].es}.")
+    say(f"{path.name} reads back as it should", f"{path.name} se lee correctamente")
 
 
 def check_final(data: LabData, probabilities: np.ndarray) -> None:
     """Task 8: probabilities for the hidden images, before they are handed in. Nothing is known of their breeds."""
-    check_probabilities(data, probabilities, len(data.hidden), data.num_classes)
+    check_probabilities(probabilities, len(data.hidden), data.num_classes)
     used = len(np.unique(np.argmax(probabilities, 1)))
     if used < data.num_classes / 3:
         fail(
-            data,
             f"Only {used} of {data.num_classes} breeds were ever answered. Were the images prepared as in training?",
             f"Solo se han dado como respuesta {used} de las {data.num_classes} razas. ¿Se han preparado las imágenes "
             "como en el entrenamiento?",
         )
     say(
-        data,
         f"{used} of {data.num_classes} breeds are among the answers",
         f"{used} de las {data.num_classes} razas están entre las respuestas",
     )
@@ -380,7 +343,6 @@ def _above_chance(data: LabData, probabilities: np.ndarray) -> float:
     reached, chance = percent(value), percent(1 / data.num_classes)
     if is_chance(data, value):
         fail(
-            data,
             f"{reached} on validation is no better than guessing ({chance}). Do features and "
             "labels belong to the same images, in the same order? Is the backbone pretrained?",
             f"Un {reached} en validación no es mejor que el azar ({chance}). ¿Corresponden las "

@@ -5,7 +5,7 @@ import difflib
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tlhelpers.errors import TlhelpersError
 
@@ -18,16 +18,11 @@ class LabError(TlhelpersError):
     """A lab's definition or data that are not as they should be."""
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing that is wrong with predictions, in both languages."""
 
     en: str
     es: str
-
-    def text(self, language: str) -> str:
-        """The problem in a language, "en" or "es"."""
-        return {"en": self.en, "es": self.es}[language]
 
 
 class PredictionsError(TlhelpersError):
@@ -57,7 +52,7 @@ def parse_predictions(text: str, images: int) -> list[dict[str, str]]:
             en = f"expected the first line {wanted}, came {came}"
             raise PredictionsError([Problem(en, f"se esperaba la primera línea {wanted} y se encontró {came}")])
         for line in lines:
-            if len(line) not in (0, len(COLUMNS)):
+            if line and len(line) != len(COLUMNS):
                 en = f"expected {len(COLUMNS)} fields in line {lines.line_num}, came {len(line)}"
                 es = f"se esperaban {len(COLUMNS)} campos en la línea {lines.line_num} y hay {len(line)}"
                 raise PredictionsError([Problem(en, es)])
@@ -66,19 +61,9 @@ def parse_predictions(text: str, images: int) -> list[dict[str, str]]:
                 raise PredictionsError([Problem(en, f"más de {images} filas; debe haber una por imagen")])
             rows += [dict(zip(COLUMNS, line, strict=True))] if line else []
     except csv.Error as error:
-        raise PredictionsError([_no_table(str(error))]) from None
+        en = f"expected a table in CSV, came something else: {error}"
+        raise PredictionsError([Problem(en, f"se esperaba una tabla CSV: {error}")]) from None
     return rows
-
-
-def refuse_problems(rows: Sequence[Mapping[str, str]], ids: Sequence[str], classes: Mapping) -> None:
-    """Refuses rows that `find_problems` finds something wrong with.
-
-    Raises:
-        PredictionsError: With all that is wrong.
-    """
-    problems = find_problems(rows, ids, classes)
-    if problems:
-        raise PredictionsError(problems)
 
 
 def find_problems(rows: Sequence[Mapping[str, str]], ids: Sequence[str], classes: Mapping) -> list[Problem]:
@@ -104,7 +89,13 @@ def find_problems(rows: Sequence[Mapping[str, str]], ids: Sequence[str], classes
         en = f"more than one row for {len(repeated)} images, such as {_show(repeated[0])}"
         es = f"hay más de una fila para {len(repeated)} imágenes; por ejemplo, {_show(repeated[0])}"
         problems.append(Problem(en, es))
-    return problems + _find_wrong_breeds(rows, classes["breeds"]) + _find_wrong_species(rows)
+    problems += _find_wrong_breeds(rows, classes["breeds"])
+    strange = [row["species"] for row in rows if row["species"] not in ("cat", "dog", "")]
+    if strange:
+        en = f'expected the species "cat", "dog" or nothing, came {_show(strange[0])}'
+        es = f'como especie se esperaba "cat", "dog" o nada y se encontró {_show(strange[0])}'
+        problems.append(Problem(en, es))
+    return problems
 
 
 def _find_wrong_breeds(rows: Sequence[Mapping[str, str]], breeds: Sequence[str]) -> list[Problem]:
@@ -126,15 +117,6 @@ def _find_wrong_breeds(rows: Sequence[Mapping[str, str]], breeds: Sequence[str])
     return problems
 
 
-def _find_wrong_species(rows: Sequence[Mapping[str, str]]) -> list[Problem]:
-    strange = [row["species"] for row in rows if row["species"] not in ("cat", "dog", "")]
-    if not strange:
-        return []
-    en = f'expected the species "cat", "dog" or nothing, came {_show(strange[0])}'
-    es = f'como especie se esperaba "cat", "dog" o nada y se encontró {_show(strange[0])}'
-    return [Problem(en, es)]
-
-
 def three_breeds(row: Mapping[str, str]) -> tuple[str, str, str]:
     """The three names of a row, the most probable first."""
     return row["first"], row["second"], row["third"]
@@ -143,7 +125,3 @@ def three_breeds(row: Mapping[str, str]) -> tuple[str, str, str]:
 def _show(text: str) -> str:
     shown = "".join(sign if sign.isascii() and sign.isprintable() else "?" for sign in text[:SHOWN])
     return repr(shown + "…" * (len(text) > SHOWN))
-
-
-def _no_table(detail: str) -> Problem:
-    return Problem(f"expected a table in CSV, came something else: {detail}", f"se esperaba una tabla CSV: {detail}")
