@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import io
+import itertools
 import os
 import re
 import struct
@@ -11,6 +12,7 @@ import threading
 import time
 import zipfile
 import zlib
+from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -105,9 +107,10 @@ class BreakingServer:
 
     `plans` gives for a path what to do at each request, in turn, then "serve": an HTTP status such as "500"; "break:N"
     (announce everything, send N bytes, hang up); "hide:N" (announce no length, send N bytes, hang up); "short:N" (of a
-    range, announce and send N bytes); "drip:S" (announce everything, send a byte every S seconds); "mute" (send a range
-    and do not say which); "page" (200 and `page`, as a Wi-Fi network does that wants a login), with "page:text/plain"
-    as that type, and with "page:" without a type and a length.
+    range, announce and send N bytes); "drip:S" (announce everything, send a byte every S seconds; "head:S", "chunk:S": of
+    a header, or of the length of a first piece, that never ends); "mute" (send a range and do not say which); "page"
+    (200 and `page`, as a Wi-Fi network does that wants a login), with "page:text/plain" as that type, and with "page:"
+    without a type and a length.
     `ranges` tells whether it knows ranges. `log` has (path, Range header or None) of each request.
     """
 
@@ -143,6 +146,10 @@ class BreakingServer:
         if kind == "page":
             self.answer_page(request, n if ":" in step else "text/html; charset=utf-8")
             return
+        if kind in ("head", "chunk"):
+            lines = b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+            self.drip(request, itertools.chain([lines[kind == "chunk"]], itertools.repeat(b"0")), n)
+            return
         data, start = self.files[request.path], 0
         if wanted and self.ranges:
             start = int(re.match(r"bytes=(\d+)-", wanted).group(1))
@@ -166,12 +173,16 @@ class BreakingServer:
         request.end_headers()
         request.close_connection = True
         if kind == "drip":
-            with contextlib.suppress(OSError):  # the client has had enough
-                for place in range(start, end):
-                    request.wfile.write(data[place : place + 1])
-                    time.sleep(float(n))
+            self.drip(request, (data[place : place + 1] for place in range(start, end)), n)
             return
         request.wfile.write(data[start : start + int(n)] if n else data[start:])
+
+    def drip(self, request: BaseHTTPRequestHandler, pieces: Iterable[bytes], seconds: str) -> None:
+        request.close_connection = True
+        with contextlib.suppress(OSError):  # the client has had enough
+            for piece in pieces:
+                request.wfile.write(piece)
+                time.sleep(float(seconds))
 
     def answer_page(self, request: BaseHTTPRequestHandler, kind: str) -> None:
         request.send_response(200)

@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -138,6 +139,20 @@ def test_an_endless_trickle_has_an_end_and_tells_its_rate(offer, own_cache, monk
         fetch("sample", progress=True)
     assert "B/s" in capsys.readouterr().err
     assert len(server.log) == 4
+    assert get().read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("place", ["head", "chunk"])
+def test_a_header_that_never_ends_has_an_end(offer, own_cache, monkeypatch, place):
+    server = offer()
+    monkeypatch.setattr(download_module, "TIMEOUT", 0.5)
+    server.plans["/file.zip"] = [f"{place}:0.02"] * 4
+    start = time.monotonic()
+    with pytest.raises(DataNotFoundError, match="only 0 bytes a second came"):
+        get()
+    assert time.monotonic() - start < 8
+    assert len(server.log) == 4
+    assert litter(own_cache) == []
     assert get().read_bytes() == CONTENT
 
 

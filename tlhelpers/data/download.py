@@ -3,10 +3,14 @@
 import contextlib
 import errno
 import hashlib
+import itertools
 import os
+import queue
 import re
 import shutil
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from tlhelpers.data.sources import RemoteFile
@@ -15,7 +19,7 @@ from tlhelpers.paths import explain_full_disk, is_no_room
 
 TRIES = 4  # per address, in a row without progress
 BACKOFF = 0.5  # seconds before the second try; doubled for each further one
-TIMEOUT = 30.0  # seconds without an answer, or between two pieces
+TIMEOUT = 30.0  # seconds without an answer
 SLOWEST = 4096  # bytes a second, on average over TIMEOUT; less is no progress
 _PIECE = 1 << 18  # bytes
 _CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -124,58 +128,86 @@ def _request_rest(url: str, part: Path, file: RemoteFile, bar, ranges: bool) -> 
 
     Nothing is written before it is clear that the answer is the file: a Wi-Fi network's login page comes as 200, too.
     """
-    import requests
-
     have = _size(part)
     # Compressed on the way, a range would count other bytes than those of the file.
     headers = {"Accept-Encoding": "identity"}
     if have and ranges:
         headers["Range"] = f"bytes={have}-"
-    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
-        if answer.status_code == 416 and "Range" in headers:
+    answer, pieces = _ask(url, headers)
+    if answer.status_code == 416 and "Range" in headers:
+        raise _NoRangeError
+    answer.raise_for_status()
+    start, total = _range(answer)
+    if start > have:
+        raise _NoRangeError
+    first = next(pieces, b"")
+    if not (start or first):
+        raise NoAnswerError(said("the answer was empty", "la respuesta estaba vacía"))
+    if total not in (None, file.size) or not (start or _begins_right(first, file)):
+        page = "html" in answer.headers.get("Content-Type", "") or first.lstrip().startswith(b"<")
+        if "Range" in headers and not page:
             raise _NoRangeError
-        answer.raise_for_status()
-        start, total = _range(answer)
-        if start > have:
-            raise _NoRangeError
-        begins = b"" if start else answer.raw.read(8, decode_content=False)
-        if not (start or begins):
-            raise NoAnswerError(said("the answer was empty", "la respuesta estaba vacía"))
-        if total not in (None, file.size) or not (start or _begins_right(begins, file)):
-            page = "html" in answer.headers.get("Content-Type", "") or begins.lstrip().startswith(b"<")
-            if "Range" in headers and not page:
-                raise _NoRangeError
-            raise _other_content(url, answer, page, file, have)
-        bar.n = have
-        bar.refresh()
-        with _removed_when_full(part), open(part, "ab") as out:
-            if file.size - have > shutil.disk_usage(part.parent).free:
-                raise OSError(errno.ENOSPC, f"{file.size - have:,} bytes are to come, more than is free")
-            place = start
-            for piece in _pieces(answer.raw, begins):
-                new = piece[max(0, have - place) : file.size - place]  # a server without ranges sends all again
-                place += len(piece)
-                out.write(new)
-                bar.update(len(new))
+        raise _other_content(url, answer, page, file, have)
+    bar.n = have
+    bar.refresh()
+    with _removed_when_full(part), open(part, "ab") as out:
+        if file.size - have > shutil.disk_usage(part.parent).free:
+            raise OSError(errno.ENOSPC, f"{file.size - have:,} bytes are to come, more than is free")
+        place = start
+        for piece in itertools.chain([first], pieces):
+            new = piece[max(0, have - place) : file.size - place]  # a server without ranges sends all again
+            place += len(piece)
+            out.write(new)
+            bar.update(len(new))
 
 
-def _pieces(raw, begins: bytes):
-    """The bytes of an answer as they come; ends with an error where they come so slowly that there is no end to it.
+def _ask(url: str, headers: dict[str, str]) -> tuple:
+    """The answer to a request, and its bytes as they come; ends with an error where so few come that there is no end.
 
-    Not `iter_content`: it would unpack what a server calls "Content-Encoding: gzip", as some do for .tar.gz.
+    A thread asks, since a server may let it wait wherever it reads: each byte of a header is a sign of life.
     """
-    read = getattr(raw, "read1", raw.read)  # what is there, without waiting for a whole piece; urllib3 2 has it
-    since, came, piece = time.monotonic(), 0, begins or read(_PIECE, decode_content=False)
-    while piece:
-        yield piece
-        came += len(piece)
-        if (seconds := time.monotonic() - since) > TIMEOUT:
+    arrived = queue.Queue(4)
+    threading.Thread(target=_listen, args=(url, headers, arrived), daemon=True).start()
+    arrivals = _take(arrived)
+    return next(arrivals), arrivals
+
+
+def _take(arrived: queue.Queue) -> Iterator:
+    since, came = time.monotonic(), 0
+    while True:
+        seconds = time.monotonic() - since
+        if seconds >= TIMEOUT:
             if (rate := came / seconds) < SLOWEST:
-                raise NoAnswerError(
-                    said(f"only {rate:,.0f} bytes a second came", f"solo llegaban {rate:,.0f} bytes por segundo")
-                )
-            since, came = time.monotonic(), 0
-        piece = read(_PIECE, decode_content=False)
+                words = said("only {:,.0f} bytes a second came", "solo llegaban {:,.0f} bytes por segundo")
+                raise NoAnswerError(words.format(rate))
+            since, came, seconds = time.monotonic(), 0, 0
+        with contextlib.suppress(queue.Empty):
+            item = arrived.get(timeout=TIMEOUT - seconds)
+            if isinstance(item, Exception):
+                raise item
+            if item == b"":
+                return
+            came += len(item) if isinstance(item, bytes) else 0
+            yield item
+
+
+def _listen(url: str, headers: dict[str, str], arrived: queue.Queue) -> None:
+    """Puts the answer, its pieces and b"", or an error; gives up where nobody takes them any more."""
+    import requests
+
+    try:
+        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
+            arrived.put(answer, timeout=TIMEOUT)
+            # Not `iter_content`: it would unpack what a server calls "Content-Encoding: gzip", as some do for .tar.gz.
+            # `read1` brings what is there, without waiting for a whole piece; urllib3 2 has it.
+            read, piece = getattr(answer.raw, "read1", answer.raw.read), answer.raw.read(8, decode_content=False)
+            while piece:
+                arrived.put(piece, timeout=TIMEOUT)
+                piece = read(_PIECE, decode_content=False)
+        arrived.put(b"", timeout=TIMEOUT)
+    except Exception as error:
+        with contextlib.suppress(queue.Full):
+            arrived.put(error, timeout=TIMEOUT)
 
 
 def _range(answer) -> tuple[int, int | None]:
