@@ -107,10 +107,10 @@ class BreakingServer:
 
     `plans` gives for a path what to do at each request, in turn, then "serve": an HTTP status such as "500"; "break:N"
     (announce everything, send N bytes, hang up); "hide:N" (announce no length, send N bytes, hang up); "short:N" (of a
-    range, announce and send N bytes); "drip:S" (announce everything, send a byte every S seconds; "head:S", "chunk:S": of
-    a header, or of the length of a first piece, that never ends); "mute" (send a range and do not say which); "page"
-    (200 and `page`, as a Wi-Fi network does that wants a login), with "page:text/plain" as that type, and with "page:"
-    without a type and a length.
+    range, announce and send N bytes); "drip:S" (announce everything, send a byte every S seconds; "head:S" and
+    "chunk:S": of a header, or of the length of a first piece, that never ends); "mute" (send a range and do not say
+    which); "page" (200 and `page`, as a Wi-Fi network does that wants a login), with "page:text/plain" as that type,
+    and with "page:" without a type and a length.
     `ranges` tells whether it knows ranges. `log` has (path, Range header or None) of each request.
     """
 
