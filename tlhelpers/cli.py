@@ -20,11 +20,9 @@ COMMANDS = {  # name: (module with add_arguments(parser) and run(args), what it 
 }
 FAILED = 1
 INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C stopped
-# What comes with an extra: the missing module, and the extra that brings it.
-EXTRAS = {"torch": "tlhelpers[pytorch]", "tensorflow": "tlhelpers[tensorflow]", "papermill": "tlhelpers[lab]",
-          "nbconvert": "tlhelpers[lab]"}  # fmt: skip
 # What comes with a package that is installed from the clone.
-PACKAGES = {"jupytext": "tlcourse", "distributed": "tlgrade", "nbclient": "tlgrade", "zmq": "tlgrade"}
+PACKAGES = {"jupytext": "tlcourse", "nbconvert": "tlcourse", "papermill": "tlcourse", "distributed": "tlgrade",
+            "nbclient": "tlgrade", "zmq": "tlgrade"}  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -50,7 +48,20 @@ def run_command(
     chosen = next((word for word in argv if not word.startswith("-")), None)
 
     def run() -> int:
-        parser = _make_parser(program, description, commands, chosen)
+        parser = argparse.ArgumentParser(
+            prog=program, description=description, epilog=f"{program} COMMAND --help tells what a command takes."
+        )
+        parser.add_argument("--version", action="version", version=f"{program} {__version__}")
+        debug = argparse.ArgumentParser(add_help=False)
+        debug.add_argument("--debug", action="store_true", help="show where an error came from")
+        found = parser.add_subparsers(metavar="COMMAND", required=True)
+        for name, (module, help_text) in commands.items():
+            described = help_text[0].upper() + help_text[1:] + "."
+            command = found.add_parser(name, help=help_text, description=described, parents=[debug])
+            if name == chosen:  # the others are not imported
+                implementation = importlib.import_module(module)
+                implementation.add_arguments(command)
+                command.set_defaults(run=implementation.run)
         args = parser.parse_args(argv)
         return args.run(args) or 0
 
@@ -86,44 +97,20 @@ def report_errors(program: str, run, *, debug: bool) -> int:
     except OSError as error:
         if debug or error.filename is None:
             raise
-        print(f"{program}: {error.filename}: {error.strerror}. {_file_mend(error)}", file=sys.stderr)
+        mend = said("Correct the path.", "Corrija la ruta.")
+        if isinstance(error, PermissionError):
+            mend = said(
+                "Take a folder to which this account has access, or change its rights.",
+                "Tome una carpeta a la que esta cuenta tenga acceso o cambie sus permisos.",
+            )
+        print(f"{program}: {error.filename}: {error.strerror}. {mend}", file=sys.stderr)
         return FAILED
     except ModuleNotFoundError as error:
         missing = (error.name or "").split(".")[0]
-        mend = f'pip install "{EXTRAS[missing]}"' if missing in EXTRAS else None
-        if missing in PACKAGES:
-            mend = f"pip install -e ./{PACKAGES[missing]}  (in the clone of the course)"
-        if debug or mend is None:
+        if debug or missing not in {"torch", "tensorflow", *PACKAGES}:
             raise
-        print(f"{program}: this needs {error.name}, which is not installed. Install it with: {mend}", file=sys.stderr)
+        mend = "tlhelpers doctor says how to install it."
+        if missing in PACKAGES:
+            mend = f"Install it with: pip install -e ./{PACKAGES[missing]}  (in the clone of the course)"
+        print(f"{program}: this needs {error.name}, which is not installed. {mend}", file=sys.stderr)
         return FAILED
-
-
-def _file_mend(error: OSError) -> str:
-    if isinstance(error, PermissionError):
-        return said(
-            "Take a folder to which this account has access, or change its rights.",
-            "Tome una carpeta a la que esta cuenta tenga acceso o cambie sus permisos.",
-        )
-    return said("Correct the path.", "Corrija la ruta.")
-
-
-def _make_parser(
-    program: str, description: str, commands: Mapping[str, tuple[str, str]], chosen: str | None
-) -> argparse.ArgumentParser:
-    """The parser of all commands, with the arguments of the chosen one only: the others are not imported."""
-    parser = argparse.ArgumentParser(
-        prog=program, description=description, epilog=f"{program} COMMAND --help tells what a command takes."
-    )
-    parser.add_argument("--version", action="version", version=f"{program} {__version__}")
-    debug = argparse.ArgumentParser(add_help=False)
-    debug.add_argument("--debug", action="store_true", help="show where an error came from")
-    found = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, (module, help_text) in commands.items():
-        described = help_text[0].upper() + help_text[1:] + "."
-        command = found.add_parser(name, help=help_text, description=described, parents=[debug])
-        if name == chosen:
-            implementation = importlib.import_module(module)
-            implementation.add_arguments(command)
-            command.set_defaults(run=implementation.run)
-    return parser

@@ -1,6 +1,7 @@
 """`tlhelpers doctor`: what is installed, what each framework sees, where data are, what is missing, how to mend it."""
 
 import argparse
+import importlib.util
 import json
 import os
 import platform
@@ -18,7 +19,7 @@ FRAMEWORKS = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}
 PYTHONS = ((3, 10), (3, 14))
 LITTLE_SPACE = 10**9  # bytes; a photo data set takes about this much once it is decoded
 COMPILED = 0.5  # fraction; after some use without compilation about a quarter is there
-COURSE = Path(__file__).resolve().parents[1]
+PINS = Path(__file__).resolve().parents[1] / "requirements.txt"  # where the course's folder is at hand
 WEIGHTS = Path(__file__).resolve().parent / "weights"
 
 
@@ -74,7 +75,7 @@ def examine(timeout: float = 120) -> dict:
 def list_problems(report: dict) -> list[dict]:
     """What is wrong in a report: `what`, `mend` (a command or an advice), and whether it `stops` the default lesson."""
     found = [*_python_problems(report), *_framework_problems(report), *_folder_problems(report)]
-    return [{"what": what, "mend": mend, "stops": stops} for what, mend, stops in found]
+    return [dict(zip(("what", "mend", "stops"), problem, strict=True)) for problem in found]
 
 
 def as_text(report: dict) -> str:
@@ -108,52 +109,49 @@ def as_text(report: dict) -> str:
 
 
 def _python_problems(report: dict):
-    version = tuple(int(part) for part in report["python"]["version"].split(".")[:2])
-    if not PYTHONS[0] <= version <= PYTHONS[1]:
+    version, packages = report["python"]["version"], report["packages"]
+    if not PYTHONS[0] <= tuple(int(part) for part in version.split(".")[:2]) <= PYTHONS[1]:
         anew = "make PYTHON=/path/to/python3.12 .venv"
         mend = said(
             f"Make the environment anew with another Python: {anew}", f"Rehaga el entorno con otro Python: {anew}"
         )
-        expected = said("expected 3.10 to 3.14", "se esperaba de 3.10 a 3.14")
-        yield f"Python {report['python']['version']}: {expected}", mend, True
-    if not report["packages"]:
+        yield f"Python {version}: {said('expected 3.10 to 3.14', 'se esperaba de 3.10 a 3.14')}", mend, True
+    if not packages:
         what = said("tlhelpers was not installed, only found", "tlhelpers no se ha instalado, solo se ha encontrado")
-        yield what, _pip("lab"), True
+        yield what, _install("lab"), True
     if report["shadowed"]:
         mend = said("Take the other folder out of PYTHONPATH", "Quite la otra carpeta de PYTHONPATH")
         yield shadow_warning(Path(report["shadowed"])), f"{mend}: {os.environ.get('PYTHONPATH', '')}", False
     for extra in ("base", "lab"):
-        lacking = [name for name, there in report["packages"].get(extra, {}).items() if not there]
+        lacking = [name for name, there in packages.get(extra, {}).items() if not there]
         if lacking:
-            yield f"{said('missing packages', 'faltan paquetes')}: {', '.join(lacking)}", _pip("lab"), True
+            yield f"{said('missing packages', 'faltan paquetes')}: {', '.join(lacking)}", _install("lab"), True
     if report["kernel"]["problem"]:
         # Without the package there is nothing to register; with it, only the registration is wrong.
-        installed = report["packages"].get("lab", {}).get("ipykernel")
         register = f'"{sys.executable}" -m ipykernel install --sys-prefix --name python3'
-        yield report["kernel"]["problem"], register if installed else _pip("lab"), True
+        mend = register if packages.get("lab", {}).get("ipykernel") else _install("lab")
+        yield report["kernel"]["problem"], mend, True
 
 
 def _framework_problems(report: dict):
     works = [name for name, found in report["frameworks"].items() if found["installed"] and not found["problem"]]
+    gpus = report["nvidia_gpus"]
     for name, found in report["frameworks"].items():
-        title = FRAMEWORKS[name]
+        title, fraction = FRAMEWORKS[name], report["compiled"][name]
         if not found["installed"]:
             if not works:
-                what = said(
-                    "is not installed; one of the two frameworks is needed", "no está; hace falta una de las dos"
-                )
-                yield f"{title} {what}", _pip(name), True
-        elif found["problem"]:
+                lacks = "is not installed; one of the two frameworks is needed", "no está; hace falta una de las dos"
+                yield f"{title} {said(*lacks)}", _install(name), True
+            continue
+        if found["problem"]:
             # The right versions are enough where two do not fit together; a damaged one must be laid anew.
-            option = "" if "torchvision" in found["problem"] else "--force-reinstall "
-            yield f"{title}: {found['problem']}", _pip(name, option), not works
-        elif report["nvidia_gpus"] and not found["accelerator"]:
-            cuda = f'"{sys.executable}" -m pip install -c requirements.txt "tensorflow[and-cuda]"'
-            mend = cuda if name == "tensorflow" else _pip(name, "--force-reinstall ")
-            what = said("does not see the GPU", "no ve la GPU")
-            yield f"{title} {what} ({report['nvidia_gpus'][0]})", mend, False
-        fraction = report["compiled"][name]
-        if found["installed"] and fraction is not None and fraction < COMPILED:
+            anew = "torchvision" not in found["problem"]
+            yield f"{title}: {found['problem']}", _install(name, anew), not works
+        elif gpus and not found["accelerator"]:
+            what = f"{title} {said('does not see the GPU', 'no ve la GPU')} ({gpus[0]})"
+            mend = _pip('"tensorflow[and-cuda]"') if name == "tensorflow" else _install(name, anew=True)
+            yield what, mend, False
+        if fraction is not None and fraction < COMPILED:
             mend = f'"{sys.executable}" -m compileall -q -j 0 "{_site_packages(name)}"'
             what = said("starts slowly: compiled bytecode", "arranca despacio: bytecode compilado")
             yield f"{title} {what} {percent(fraction, 0)}", mend, False
@@ -162,24 +160,24 @@ def _framework_problems(report: dict):
 def _folder_problems(report: dict):
     data, cache = report["data_folder"], report["cache_folder"]
     if data and not data["exists"]:
+        what = said(
+            "TLHELPERS_DATA names a folder that is not there", "TLHELPERS_DATA nombra una carpeta que no existe"
+        )
         mend = said(
             "Plug in or unpack the classroom pack, name its folder in TLHELPERS_DATA, or unset TLHELPERS_DATA",
             "Conecte o descomprima el paquete del aula, nombre su carpeta en TLHELPERS_DATA o quite esa variable",
         )
-        what = said(
-            "TLHELPERS_DATA names a folder that is not there", "TLHELPERS_DATA nombra una carpeta que no existe"
-        )
         yield f"{what}: {data['path']}", mend, False
     if not cache["writable"]:
-        mend = said("Name a folder that you may write to", "Nombre una carpeta en la que pueda escribir")
         what = said("the cache cannot be written", "no se puede escribir en la caché")
+        mend = said("Name a folder that you may write to", "Nombre una carpeta en la que pueda escribir")
         yield f"{what}: {cache['path']}", f"{mend}: TLHELPERS_CACHE", True
     if cache["free_bytes"] < LITTLE_SPACE:
+        what = said("little space for the cache: free", "poco espacio para la caché: libre")
         mend = said(
             f"Free some space, or name a folder on another disk in TLHELPERS_CACHE; cached now: {cache['path']}",
             f"Libere espacio o nombre en TLHELPERS_CACHE una carpeta de otro disco; la caché está en {cache['path']}",
         )
-        what = said("little space for the cache: free", "poco espacio para la caché: libre")
         yield f"{what} {_size(cache['free_bytes'])}", mend, False
     if not report["embedded_weights"]:
         yield f"the embedded backbone's weights are missing from {WEIGHTS}", "git checkout -- tlhelpers/weights", True
@@ -195,17 +193,34 @@ def _cache_path() -> Path:
         return Path("/nonexistent").absolute()
 
 
-def _pip(extra: str, option: str = "") -> str:
-    """The command that installs an extra, with the tested versions where the course's folder is at hand."""
-    source = (
-        f'-c requirements.txt -e ".[{extra}]"' if (COURSE / "requirements.txt").exists() else f'"tlhelpers[{extra}]"'
+def _install(extra: str, anew: bool = False) -> str:
+    """What installs an extra: the clone's command, with its tested versions; elsewhere the packages by their names.
+
+    `tlhelpers` itself is never asked of an index, which may not have it.
+    """
+    option = "--force-reinstall " * anew
+    if PINS.exists():
+        return _pip(f'{option}-e "{PINS.parent}[{extra}]"')
+    names = [f'"{name}"' for part in ("base", extra) for name in probes.list_requirements().get(part, ())]
+    return (
+        _pip(option + " ".join(names))
+        if names
+        else said(
+            "Install it from the course's folder: python scripts/setup.py",
+            "Instálelo desde la carpeta del curso: python scripts/setup.py",
+        )
     )
-    return f'"{sys.executable}" -m pip install {option}{source}'
+
+
+def _pip(what: str) -> str:
+    """A command that installs something here, in its tested version where that is at hand; uv's where pip is not."""
+    pip = f'"{sys.executable}" -m pip install'
+    if importlib.util.find_spec("pip") is None:
+        pip = f'uv pip install --python "{sys.executable}"'
+    return f'{pip} -c "{PINS}" {what}' if PINS.exists() else f"{pip} {what}"
 
 
 def _site_packages(framework: str) -> Path:
-    import importlib.util
-
     return Path(importlib.util.find_spec(probes.MODULES[framework]).origin).parents[1]
 
 

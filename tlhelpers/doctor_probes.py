@@ -4,6 +4,7 @@ Each framework is asked in a process of its own, with a time-out: loaded togethe
 take its process with it.
 """
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import json
@@ -44,21 +45,34 @@ MODULES = {"pytorch": "torch", "tensorflow": "tensorflow"}
 BYTECODE_SAMPLE = 200  # files of a package; enough to tell "compiled" from "whatever was imported so far"
 
 
-def list_packages() -> dict[str, dict[str, str | None]]:
-    """The versions of all dependencies by extra (`base` for what is always needed); None where one is missing.
+def list_requirements() -> dict[str, list[str]]:
+    """What the package needs by extra (`base` for what is always needed), such as `torch>=2.8`, on this machine.
 
     Empty where the package itself was not installed.
     """
-    try:
-        requirements = importlib.metadata.requires("tlhelpers") or []
-    except importlib.metadata.PackageNotFoundError:
-        return {}
-    found: dict[str, dict[str, str | None]] = {}
-    for requirement in requirements:
-        name = re.match(r"[\w.-]+", requirement).group()
-        extra = re.search(r"extra\s*==\s*['\"]([\w-]+)", requirement)
-        found.setdefault(extra.group(1) if extra else "base", {})[name] = _version(name)
+    found: dict[str, list[str]] = {}
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        for line in importlib.metadata.requires("tlhelpers") or []:
+            name, _, marker = line.partition(";")
+            extra = re.search(r"extra\s*==\s*['\"]([\w-]+)", marker)
+            if _applies(marker, extra[1] if extra else ""):
+                found.setdefault(extra[1] if extra else "base", []).append(name.strip())
     return found
+
+
+def _applies(marker: str, extra: str) -> bool:
+    """Whether a requirement is one on this machine; where `packaging`, a base dependency's, is missing, all are."""
+    try:
+        from packaging.markers import Marker
+    except ImportError:
+        return True
+    return not marker or Marker(marker).evaluate({"extra": extra})
+
+
+def list_packages() -> dict[str, dict[str, str | None]]:
+    """The versions of all dependencies by extra; None where one is missing."""
+    names = {extra: [re.match(r"[\w.-]+", line)[0] for line in lines] for extra, lines in list_requirements().items()}
+    return {extra: {name: _version(name) for name in some} for extra, some in names.items()}
 
 
 def ask_framework(framework: str, seconds: float) -> dict:

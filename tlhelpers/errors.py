@@ -1,16 +1,4 @@
-"""The errors that this package raises on purpose. Each message says what was expected, what came, and what to do.
-
-TlhelpersError
-├── DataNotFoundError      a data set or weights file is nowhere, and could not be fetched
-├── DownloadError          a download broke off or is not the file that was expected
-├── BrokenArchiveError     an archive cannot be read, or has members that point outside
-├── DatasetError           too few images, an empty class, a folder that is no data set
-├── UnknownNameError       a name that is not in a list; also a ValueError
-├── WeightsError           a weights file of another architecture
-├── ParameterError         a notebook parameter that the notebook does not have
-├── LessonError            a lesson's source that the builder refuses
-└── ClaimError             a claim that the measured number does not bear out; also an AssertionError
-"""
+"""The errors that this package raises on purpose. Each message says what was expected, what came, and what to do."""
 
 import difflib
 import os
@@ -49,13 +37,10 @@ class UnknownNameError(TlhelpersError, ValueError):
     """A name that is not in a list; `more` is a sentence for the end of the message."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], more: str = ""):
-        known = sorted(known)
+        known = shown = sorted(known)
         close = difflib.get_close_matches(str(name), known, n=2, cutoff=0.5)
-        shown = (
-            known
-            if len(known) <= 60
-            else [*known[:20], said(f"and {len(known) - 20} more", f"y {len(known) - 20} más")]
-        )
+        if len(known) > 60:
+            shown = [*known[:20], said(f"and {len(known) - 20} more", f"y {len(known) - 20} más")]
         near, all_of_them = said(" or ", " o ").join(map(repr, close)), ", ".join(shown)
         super().__init__(
             said(

@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from tlhelpers.errors import DatasetError, UnknownNameError
+from tlhelpers.errors import DatasetError
 
 _WORDS = {
     "en": {
@@ -105,60 +105,41 @@ def ask_for_photo(answer: Callable[[bytes], None], language: str = "en") -> None
     display(box.add_class("tl-photo"))
 
 
-def explore(
-    choices: Mapping[str, Sequence[Any]], plot: Callable[..., Axes], *, start: Mapping[str, Any] | None = None
-) -> None:
+def explore(choices: Mapping[str, Sequence[Any]], plot: Callable[..., Axes]) -> None:
     """A slider for each choice, and below them a figure that follows them.
 
-    The figure of the start is an ordinary output, so a notebook that was run without a browser keeps it; a slider
-    replaces it in place. `plot` should only draw what was computed before, so that it answers at once. Where ipywidgets
+    The figure of the first values is an ordinary output, so a notebook that was run without a browser keeps it; sliders
+    replace it in place. `plot` should only draw what was computed before, so that it answers at once. Where ipywidgets
     is not installed, the figure stands alone.
 
     Args:
         choices: by label, the values that a slider offers, in their order.
         plot: called with one value of each choice, in the order of `choices`; returns the axes it drew into.
-        start: by label, the value to begin with; else the first.
-
-    Raises:
-        UnknownNameError: where `start` names no choice.
-        ValueError: for a choice without values, or a start that is none of them.
     """
-    start = {label: values[0] for label, values in choices.items() if len(values)} | dict(start or {})
-    for label, value in start.items():
-        if label not in choices:
-            raise UnknownNameError("choice", label, choices)
-        if value not in choices[label]:
-            raise ValueError(f"expected one of {list(choices[label])} to start {label!r} with, got {value!r}")
-    if len(start) != len(choices):
-        raise ValueError(f"expected values for each choice, got {dict(choices)}")
     from IPython.display import display
 
-    sliders = _sliders(choices, start)
-    if sliders:
-        display(*sliders.values())
-    shown = display(_figure(plot, start.values()), display_id=True)
-
-    def follow(_) -> None:
-        shown.update(_figure(plot, [slider.value for slider in sliders.values()]))
-
-    for slider in sliders.values():
-        slider.observe(follow, names="value")
-
-
-def _sliders(choices: Mapping[str, Sequence[Any]], start: Mapping[str, Any]) -> dict:
+    first = [values[0] for values in choices.values()]
     try:
         import ipywidgets
     except ImportError:
-        return {}
-    sliders = {}
-    for label, values in choices.items():
-        slider = ipywidgets.SelectionSlider(
+        display(_figure(plot, first), display_id=True)
+        return
+    sliders = [
+        ipywidgets.SelectionSlider(
             options=[(f"{v:g}" if isinstance(v, float) else str(v), v) for v in values],
-            value=start[label], description=label, continuous_update=False,
-        )  # fmt: skip
-        slider.layout.width, slider.style.description_width = "32em", "12em"
-        sliders[label] = slider
-    return sliders
+            description=label, continuous_update=False,
+            layout={"width": "32em"}, style={"description_width": "12em"},
+        )
+        for label, values in choices.items()
+    ]  # fmt: skip
+    display(*sliders)
+    shown = display(_figure(plot, first), display_id=True)
+
+    def follow(_) -> None:
+        shown.update(_figure(plot, [slider.value for slider in sliders]))
+
+    for slider in sliders:
+        slider.observe(follow, names="value")
 
 
 def _figure(plot: Callable[..., Axes], values):

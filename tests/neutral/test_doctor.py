@@ -225,3 +225,56 @@ def test_another_tlhelpers_on_the_path_is_told_by_the_doctor_the_first_cell_and_
     )
     assert f"tlhelpers comes from {tmp_path / 'old ñ'}" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def mends_of(python, folder, **environment):
+    """What `doctor` of the tlhelpers in a folder tells a Python to do."""
+    done = subprocess.run(
+        [str(python), "-c", START, "doctor", "--json"], cwd=folder, capture_output=True, text=True, timeout=300,
+        env=os.environ | {"PYTHONPATH": str(folder), "TLHELPERS_LANGUAGE": "en"} | environment,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    return [problem["mend"] for problem in json.loads(done.stdout)["problems"]]
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """A Python without pip and without any package."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "bare")], check=True)
+    return next(path for path in (tmp_path / "bare").rglob("python*") if path.name in ("python", "python.exe"))
+
+
+@pytest.fixture
+def unpacked(tmp_path):
+    """The package as a wheel lays it down: no clone around it, and its metadata beside it."""
+    if not list(importlib.metadata.distributions(name="tlhelpers")):
+        pytest.skip("tlhelpers is not installed here")
+    folder, package = tmp_path / "site", paths.Path(paths.__file__).parent
+    shutil.copytree(package, folder / "tlhelpers", ignore=shutil.ignore_patterns("__pycache__", "quizzes"))
+    (folder / "tlhelpers-0.1.0.dist-info").mkdir()
+    text = importlib.metadata.metadata("tlhelpers").as_string()
+    (folder / "tlhelpers-0.1.0.dist-info" / "METADATA").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_without_pip_the_mends_are_uvs(bare):
+    mends = mends_of(bare, paths.Path(paths.__file__).parents[1])
+    assert len(mends) >= 3
+    assert not [mend for mend in mends if "-m pip" in mend]
+    assert any(mend.startswith(f'uv pip install --python "{bare.parent}') for mend in mends)
+
+
+def test_no_index_is_asked_for_tlhelpers_itself(bare, unpacked):
+    mends = mends_of(bare, unpacked)
+    assert any('"torch>=' in mend and '"numpy"' in mend for mend in mends)
+    assert not [mend for mend in mends if "tlhelpers" in mend]
+    shutil.rmtree(unpacked / "tlhelpers-0.1.0.dist-info")
+    assert not [mend for mend in mends_of(bare, unpacked) if "tlhelpers" in mend]
+
+
+def test_what_another_platform_needs_is_not_missing_here(unpacked, monkeypatch):
+    metadata = unpacked / "tlhelpers-0.1.0.dist-info" / "METADATA"
+    lines = "Requires-Dist: numpy\nRequires-Dist: nowhere-at-all; sys_platform == 'plan9'\n"
+    metadata.write_text(f"Metadata-Version: 2.1\nName: tlhelpers\nVersion: 0.1.0\n{lines}", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(unpacked))
+    assert list(doctor_probes.list_packages()["base"]) == ["numpy"]

@@ -12,7 +12,6 @@ from matplotlib import pyplot as plt
 
 from tlhelpers import widgets
 from tlhelpers.data.images import prepare_photo
-from tlhelpers.errors import UnknownNameError
 
 CHOICES = {"depth": ["head", "all"], "rate": (0.001, 0.01)}
 
@@ -63,29 +62,11 @@ def test_a_slider_replaces_the_figure_in_place(page):
     assert not plt.get_fignums()  # or the notebook would show each figure twice
 
 
-def test_it_starts_where_it_is_told(page):
-    widgets.explore(CHOICES, title, start={"rate": 0.01})
-    assert read(page) == "head 0.01"
-
-
 def test_without_ipywidgets_the_figure_stands_alone(page, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ipywidgets", None)
     widgets.explore(CHOICES, title)
     assert read(page) == "head 0.001"
     assert page.shown == []
-
-
-@pytest.mark.parametrize(
-    ("choices", "start", "error", "message"),
-    [
-        (CHOICES, {"rates": 0.01}, UnknownNameError, "Did you mean 'rate'"),
-        (CHOICES, {"rate": 0.5}, ValueError, "to start 'rate' with"),
-        ({"rate": ()}, {}, ValueError, "values for each choice"),
-    ],
-)
-def test_wrong_choices_are_told(page, choices, start, error, message):
-    with pytest.raises(error, match=message):
-        widgets.explore(choices, title, start=start)
 
 
 def send(page, content: bytes) -> None:
