@@ -118,6 +118,67 @@ def test_numbers_that_pillow_would_swap_are_left_out():
         decode(buffer.getvalue())
 
 
+FILLED_UP = {
+    "BMP": {},
+    "TIFF": {},
+    "WEBP": {"lossless": True},
+    "AVIF": {"quality": 95},
+    "JPEG": {"progressive": True, "quality": 92},
+}
+
+
+@pytest.mark.parametrize("format", FILLED_UP)
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+@pytest.mark.parametrize("filling", [b"\0", b"\xff", b"a"])
+def test_a_photo_whose_end_a_disk_has_filled_up_is_left_out(format, share, filling):
+    if format == "AVIF" and not features.check("avif"):
+        pytest.skip("this build of Pillow has no AVIF")
+    pixels = np.clip(np.random.default_rng(0).normal(RGB, 20), 1, 254).astype(np.uint8)
+    whole = save(pixels, format, **FILLED_UP[format])
+    assert np.abs(np.asarray(decode(whole)).astype(int) - pixels).mean() < 25
+    at, end = int(len(whole) * share), b"\xff\xd9" if format == "JPEG" else b""
+    with pytest.raises(ImageError) as error:
+        decode(whole[:at] + filling * (len(whole) - at - len(end)) + end)
+    assert error.value.reason in ("truncated", "unreadable")
+
+
+@pytest.mark.parametrize("format", ["BMP", "TIFF", "WEBP"])
+@pytest.mark.parametrize("border", [0, 255])
+@pytest.mark.parametrize("rows", [1, 40])
+@pytest.mark.parametrize("tail", [b"", bytes(5000), b"\xff" * 5000, bytes(range(256))])
+def test_borders_of_one_colour_and_what_follows_a_picture_are_no_loss(format, border, rows, tail):
+    """A scan on white paper, and a film's black bars; files end in the row above in BMP, in the row below otherwise."""
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 500, 3), np.uint8)
+    pixels[:rows] = pixels[-rows:] = border
+    pixels[:, :3] = pixels[rows - 1 : -rows, -40:] = border  # and a frame on both sides
+    options = {"lossless": True, "method": 0} if format == "WEBP" else {}
+    assert np.array_equal(decode(save(pixels, format, **options) + tail), pixels)
+
+
+def test_metadata_that_end_in_zeros_are_no_loss():
+    exif = Image.Exif()
+    exif[0x9286] = bytes(600)  # a comment of the camera that nobody has written
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    data = save(pixels, "WEBP", lossless=True, exif=exif)
+    assert data.endswith(bytes(500))
+    assert np.array_equal(decode(data), pixels)
+
+
+def test_a_png_in_very_many_pieces_takes_no_time():
+    whole = save(RGB, "PNG")
+    start = time.perf_counter()
+    with pytest.raises(ImageError) as error:
+        decode(whole[:33] + chunk(b"quIz", b"") * 5_000_000 + whole[33:])
+    assert time.perf_counter() - start < 5
+    assert error.value.reason == "too large"
+    rows = b"".join(b"\0" + bytes([y % 256]) * 600 for y in range(200))
+    body = zlib.compress(rows, 0)
+    pieces = b"".join(chunk(b"IDAT", body[i : i + 2]) for i in range(0, len(body), 2))
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 200, 200, 8, 2, 0, 0, 0))
+    picture = decode(b"\x89PNG\r\n\x1a\n" + head + pieces + chunk(b"IEND", b""))
+    assert picture.getpixel((7, 150)) == (150, 150, 150)
+
+
 @pytest.mark.parametrize("head", [3, 12, 200])
 @pytest.mark.parametrize("filling", [b"\xff", b"\0"])
 def test_a_head_and_megabytes_of_nothing_take_no_time(head, filling):

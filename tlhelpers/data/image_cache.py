@@ -16,7 +16,7 @@ from tlhelpers.data.audit import Manifest, Record, examine, is_clutter, leave_ou
 from tlhelpers.errors import DatasetError, said
 from tlhelpers.paths import atomic_path, cache_folder
 
-PREPARATION = 2  # raised when the same archive would give other pixels or records, so that no old cache is taken
+PREPARATION = 3  # raised when the same archive would give other pixels or records, so that no old cache is taken
 _BATCH = 16  # images handed to a thread at once
 _BATCH_BYTES = 4 << 20  # or fewer, where the files are large
 _IN_MEMORY = 1 << 30  # bytes; parts of a data set that are larger stay on disk

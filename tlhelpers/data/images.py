@@ -1,9 +1,10 @@
 """From the bytes of a photo to `(size, size, 3)` uint8, the same for both frameworks.
 
-Plain JPEGs take a fast path (simplejpeg), and so does resizing where cykooz.resizer is installed; Pillow does the rest.
-The fast path gives the same pixels when decoding, and differs by at most one grey level after resizing.
+simplejpeg decodes JPEGs: to the same pixels as Pillow, and it tells where a part is missing, which Pillow shows grey.
+Where cykooz.resizer is installed (the extra `fast`), it resizes: to the same levels, or the next.
 """
 
+import contextlib
 import io
 import re
 import warnings
@@ -19,6 +20,7 @@ from tlhelpers.data.archives import MAX_FILE_BYTES, read_file
 from tlhelpers.errors import DatasetError, said
 
 MAX_SCANS = 300  # of a progressive JPEG, where a camera writes ten; each is a pass over the whole picture
+MAX_CHUNKS = 200_000  # of a PNG; the largest file that is read, in pieces of 2 KB, has 130,000
 MAX_PIXELS = 80_000_000  # twice a large camera's photo; a bomb of a few bytes can claim billions
 # Named, so that nothing exotic is tried on a file that merely says so: Pillow hands PostScript to another program.
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")  # an MPO is opened as the JPEG that it begins with
@@ -64,8 +66,11 @@ def open_image(data: bytes) -> Image.Image:
     kind = next((name for begins, name in _SIGNATURES if re.match(begins, data[:80], re.DOTALL)), "")
     if kind == "HEIC" and "HEIF" not in _formats():
         raise ImageError("HEIC", "a photo of an iPhone; to read it, install pi-heif")
+    # Before Pillow, which goes byte by byte, and chunk by chunk, through what is not there.
+    if kind == "PNG":
+        _check_chunks(data)
     if kind == "JPEG":
-        _find_scan(data)  # before Pillow, which goes byte by byte through what is not there
+        _find_scan(data)
         if (scans := data.count(b"\xff\xda")) > MAX_SCANS:
             raise ImageError("too large", f"{scans:,} scans, and at most {MAX_SCANS} are decoded")
     try:
@@ -97,9 +102,12 @@ def decode_opened(image: Image.Image, data: bytes) -> Image.Image | np.ndarray:
     try:
         decoded = _decode_jpeg(image, data) if image.format in ("JPEG", "MPO") else None
         if decoded is None:
-            _check_before_loading(image, data)
+            _mend_numbers(image, data)
+            kind = image.format
             image.load()  # the first frame, where there are several
             decoded = _to_rgb(image)
+            if kind in ("WEBP", "AVIF", "HEIF", "BMP", "TIFF"):
+                _check_end(decoded, kind, data)
         turn = _UPRIGHT.get(_orientation(image))
         if turn is None:
             return decoded
@@ -194,36 +202,37 @@ def _decode_jpeg(image: Image.Image, data: bytes) -> np.ndarray | None:
     Raises:
         ImageError: part of the picture is missing. Pillow would show it grey, and say nothing.
     """
-    simplejpeg = _simplejpeg()
-    if simplejpeg is None:
-        return None
-    colours = "RGB" if image.mode in ("RGB", "L") else "CMYK"
+    import simplejpeg
+
+    colours, complaint = "RGB" if image.mode in ("RGB", "L") else "CMYK", ""
     try:
-        pixels = simplejpeg.decode_jpeg(data, colorspace=colours)
-        return pixels if colours == "RGB" else None
+        pixels, scans = simplejpeg.decode_jpeg(data, colorspace=colours), data
     except ValueError:  # strict: also where something beside the picture is odd
-        scans = _without_metadata(data)
-    try:
-        simplejpeg.decode_jpeg(scans, colorspace=colours)
-    except ValueError as error:
-        said_by_decoder = str(error)
-        if "premature end" in said_by_decoder.lower() or _ends_in_zeros(scans, said_by_decoder):
-            raise ImageError("truncated", "a part of the picture is missing") from error
-        if re.search(r"Huffman|arithmetic|found marker|before marker 0x(?!d9)", said_by_decoder):
-            raise ImageError("unreadable", said_by_decoder) from error
-    return None
+        pixels, scans = None, _without_metadata(data)
+        try:
+            simplejpeg.decode_jpeg(scans, colorspace=colours)
+        except ValueError as error:
+            complaint = str(error)
+    progressive = "progressive" in image.info
+    if "premature end" in complaint.lower() or _is_filled_up(scans, complaint, progressive):
+        raise ImageError("truncated", "a part of the picture is missing")
+    if complaint and "extraneous bytes before marker 0xd9" not in complaint:
+        raise ImageError("unreadable", complaint)
+    return pixels if colours == "RGB" else None
 
 
-def _ends_in_zeros(scans: bytes, said_by_decoder: str) -> bool:
-    """Whether a picture ends in zeros, as where a disk has lost its last blocks.
+def _is_filled_up(scans: bytes, complaint: str, progressive: bool) -> bool:
+    """Whether a picture ends in zeros, or in another byte, as where a disk has lost its last blocks.
 
     Zeros, too, stand for pixels, so the decoder complains only of those that are left over. Bytes that all came after
-    the picture harm nothing.
+    the picture harm nothing; but of a progressive one whole passes may be lost without a complaint.
     """
-    left_over = re.search(r"([0-9]+) extraneous bytes before marker 0xd9", said_by_decoder)
+    left_over = re.search(r"([0-9]+) extraneous bytes before marker 0xd9", complaint)
+    if not (left_over or progressive):
+        return False
     end = scans.find(b"\xff\xd9", _find_scan(scans))
-    zeros = end - len(scans[:end].rstrip(b"\0"))
-    return left_over is not None and zeros > int(left_over[1]) + 64  # as many may have been read ahead
+    filled = end - len(scans[:end].rstrip(scans[end - 1 : end]))
+    return filled > (0 if progressive else int(left_over[1])) + 64  # as many may have been read ahead
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
@@ -257,25 +266,78 @@ def _without_metadata(data: bytes) -> bytes:
     return b"\xff\xd8" + b"".join(tables) + data[start:]
 
 
-def _check_before_loading(image: Image.Image, data: bytes) -> None:
-    """Sees to what Pillow passes over in silence: a PNG's checksums, its few bits, a TIFF's order of bytes.
+def _check_chunks(data: bytes) -> None:
+    """Looks at a PNG's checksums, which Pillow passes over in silence.
 
     Raises:
-        ImageError: the picture is damaged, or Pillow would give other numbers than the file's.
+        ImageError: the picture is cut off or damaged, or in so many pieces that no program has written it.
     """
-    if image.format == "PNG":
-        at = 8
-        while data[at + 4 : at + 8] != b"IEND":
-            end = at + 12 + int.from_bytes(data[at : at + 4], "big")
-            if end > len(data):
-                raise ImageError("truncated", "it has no end")
-            if data[at + 4 : at + 5].isupper() and zlib.crc32(data[at + 4 : end - 4]) != int.from_bytes(
-                data[end - 4 : end], "big"
-            ):
-                raise ImageError("unreadable", "a part of the picture does not have its checksum")
-            at = end
-        if image.mode == "L" and data[24] < 8 and isinstance(clear := image.info.get("transparency"), int):
-            image.info["transparency"] = clear * 255 // (2 ** data[24] - 1)  # Pillow spreads the levels, not this one
+    at = 8
+    for _ in range(MAX_CHUNKS):
+        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        if kind == b"IEND":
+            return
+        at += 12 + length
+        if at > len(data):
+            raise ImageError("truncated", "it has no end")
+        checksum = zlib.crc32(data[at - length - 8 : at - 4]).to_bytes(4, "big")
+        if kind[:1].isupper() and checksum != data[at - 4 : at]:
+            raise ImageError("unreadable", "a part of the picture does not have its checksum")
+    raise ImageError("too large", f"more than {MAX_CHUNKS:,} parts")
+
+
+def _check_end(image: Image.Image, kind: str, data: bytes) -> None:
+    """Finds what a disk has filled up, with zeros or another byte, and what these formats decode all the same.
+
+    Raises:
+        ImageError: with another byte there the picture is another, and what it shows there is no border of one colour.
+    """
+    rest = data[: len(data.rstrip(data[-1:])) + 16]  # a few of the bytes may be its own
+    filled = len(data) - len(rest)
+    if filled < 64:
+        return
+    with contextlib.suppress(Exception):
+        other = Image.open(io.BytesIO(rest + bytes([data[-1] ^ 0x55]) * filled), formats=_formats())
+        if _to_rgb(other).tobytes() == image.tobytes():  # it was no part of the picture
+            return
+    flat, abrupt = _count_flat(image, range(image.height)[:: 1 if kind == "BMP" else -1])
+    # Without loss a WebP's pixel of one colour takes a bit. In the others no flat area is written as one byte.
+    if {"BMP": abrupt, "TIFF": abrupt, "WEBP": flat < filled}.get(kind, True):
+        raise ImageError("truncated", "the end of the file was lost, and filled up with one byte")
+
+
+def _count_flat(image: Image.Image, rows: range) -> tuple[int, bool]:
+    """How many pixels up to the last have its colour; and whether that begins within a row, and is no border.
+
+    Args:
+        image: RGB.
+        rows: In the order in which to look at them, the last first.
+    """
+    last, flat, same = np.array(image.getpixel((image.width - 1, rows[0]))), 0, np.ones(0, bool)
+    for y in rows:
+        pixels = np.asarray(image.crop((0, y, image.width, y + 1)))[0, ::-1]
+        same = np.append(same, (pixels == last).all(axis=1))
+        end = len(same) if same.all() else int(np.argmin(same))
+        flat, same = flat + end, same[end:]
+        if len(same) >= image.width:
+            break
+    within = flat % image.width
+    if flat < image.width or within < 0.05 * image.width:
+        return flat, False
+    # To its left in the row and above it there is next to nothing of that colour, as there is beside a border.
+    left, above = np.split(same, [image.width - within])
+    return flat, left.mean() < 0.1 and (above[:within].mean() < 0.1 if len(above) else True)
+
+
+def _mend_numbers(image: Image.Image, data: bytes) -> None:
+    """Sees to a PNG's few bits and a TIFF's order of bytes.
+
+    Raises:
+        ImageError: Pillow would give other numbers than the file's.
+    """
+    clear = image.info.get("transparency")
+    if image.format == "PNG" and image.mode == "L" and data[24] < 8 and isinstance(clear, int):
+        image.info["transparency"] = clear * 255 // (2 ** data[24] - 1)  # Pillow spreads the levels, not this one
     if data.startswith(b"MM") and image.mode in ("I", "F") and image.info.get("compression", "raw") != "raw":
         raise ImageError("unreadable", "compressed numbers of more than 8 bits, the largest byte first")
 
@@ -339,17 +401,8 @@ def _formats() -> tuple[str, ...]:
 
 
 @cache
-def _simplejpeg():
-    try:
-        import simplejpeg
-    except ImportError:  # no wheel for this machine: Pillow takes somewhat longer
-        return None
-    return simplejpeg
-
-
-@cache
 def _fast_resizer():
-    """A function `(pixels, (left, top, width, height), size) -> pixels`; None where there is no wheel for it."""
+    """A function `(pixels, (left, top, width, height), size) -> pixels`; None without the extra `fast`."""
     try:
         from cykooz_resizer import CropBox, FilterType, ImageData, PixelType, ResizeAlg, ResizeOptions, Resizer
     except ImportError:
