@@ -123,6 +123,11 @@ def test_folders_within_a_class_belong_to_it(make):
 
 def test_a_class_of_trains_is_no_part(make):
     assert load(make({"train": 5, "bus": 5, "train station": 5})).train.class_names == ("bus", "train", "train station")
+    assert load(make({"test 1": 5, "test 2": 5, "dev kit": 5}, "more")).train.class_names == (
+        "dev kit",
+        "test 1",
+        "test 2",
+    )
 
 
 @pytest.mark.parametrize(
@@ -138,6 +143,11 @@ def test_a_class_of_trains_is_no_part(make):
             {f"{p}/{c}": 3 for p in ("2023", "2024") for c in ("cat", "dog")},
             "classes 2023/, 2024/.*Or are the classes cat",
         ),
+        (
+            {f"{p}_{c}": 3 for p in ("train", "test") for c in ("cats", "dogs")},
+            "test_cats/, .* parts of the same classes",
+        ),
+        ({"cats": 3, "cats_val": 3, "dogs": 3, "dogs val": 3}, "Are cats_val/, dogs val/ parts of the same classes"),
         ({"": 9}, "is it one class.*the folder above"),
         ({"cat": 9}, "at least two classes, and has 1: cat"),
         ({}, "at least two classes, and has 0: none"),
@@ -152,6 +162,14 @@ def test_what_could_be_meant_in_two_ways_is_asked(make, monkeypatch, folders, qu
     monkeypatch.setenv("TLHELPERS_LANGUAGE", "es")
     with pytest.raises(DatasetError, match=r" (carpeta|clase|parte)"):
         load(folder)
+
+
+def test_folders_of_network_drives_and_disks_are_no_classes(make):
+    clutter = ("lost+found", "#snapshot", "System Volume Information", "$RECYCLE.BIN", "cat/@Recently-Snapshot")
+    splits = load(make({"cat": 5, "dog": 5} | dict.fromkeys(clutter, 2)))
+    assert splits.train.class_names == ("cat", "dog")
+    assert len(splits.manifest.used) == 10
+    assert set(reasons(splits).values()) == {"not an image"}
 
 
 def test_thumbnails_of_synology_are_no_photos(make, photo):

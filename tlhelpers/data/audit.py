@@ -22,8 +22,9 @@ from tlhelpers.numbers import thousands
 
 USED, LEFT_OUT = "used", "left out"
 _CLUTTER = {"thumbs.db", "desktop.ini"}
-# Folders that macOS, Synology, QNAP and Windows make; those of Jupyter and of versions begin with a dot.
-_CLUTTER_FOLDERS = {"__macosx", "@eadir", "#recycle", "@recycle", "$recycle.bin", "system volume information"}
+# Folders that macOS, Synology, QNAP, Windows and Linux make; those of Jupyter and of versions begin with a dot.
+_CLUTTER_FOLDERS = {"__macosx", "@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "$recycle.bin"}
+_CLUTTER_FOLDERS |= {"system volume information", "lost+found"}
 # Every reason, with how the summary says it in each language.
 REASONS = {
     "unreadable": {"en": "unreadable", "es": "archivos ilegibles"},

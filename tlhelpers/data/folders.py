@@ -121,6 +121,14 @@ def arrange(folder: Path) -> Arrangement:
         )
     if len(inside) < 2:
         _refuse_single(folder, tree, top)
+    if twice := _named_by_part(inside):
+        _refuse(
+            folder,
+            f"Are {_listed(twice)} parts of the same classes? Then put each class into the folder of its part "
+            "(train/CLASS/PHOTO.jpg). If they are classes, give them names without these words.",
+            f"¿{_listed(twice)} son partes de las mismas clases? Entonces ponga cada clase en la carpeta de su parte "
+            "(train/CLASE/FOTO.jpg). Si son clases, deles nombres sin esas palabras.",
+        )
     return Arrangement(tuple(sorted(map(_last, inside))), {name: ("", _last(name)) for name in inside}, tuple(notes))
 
 
@@ -171,9 +179,21 @@ def _divided(places: dict[str, tuple[str, str]], notes: list, names: Iterable[st
     return Arrangement(tuple(sorted({name for _, name in places.values()})), places, tuple(notes))
 
 
+def _named_by_part(names: list[str]) -> list[str]:
+    """Of folders such as "train_cats/" and "test_cats/" those that without the part's word have the same name."""
+    spellings = set().union(*_PARTS.values())
+    rests = {name: [word for word in _words(name) if word not in spellings] for name in names}
+    same = [rest for rest in rests.values() if rest and list(rests.values()).count(rest) > 1]
+    return [name for name in names if rests[name] in same and rests[name] != _words(name)]
+
+
+def _words(name: str) -> list[str]:
+    return re.findall(r"[^\W\d_]+|\d+", _last(name).lower())
+
+
 def _part_of(name: str) -> str:
     """The part that a folder's name says: "train" of "training_set/"; empty of "train station/"."""
-    words = set(re.findall(r"[^\W\d_]+", _last(name).lower())) - _BESIDE
+    words = {word for word in _words(name) if not word.isdigit()} - _BESIDE
     return next((part for part, spellings in _PARTS.items() if words and words <= spellings), "")
 
 
