@@ -203,6 +203,8 @@ def _claim(path: Path, where: str, values) -> dict:
             raise _fail(path, where, f"expected a number for {side}", repr(bound))
     if not bounds:
         raise _fail(path, where, "expected at_least: or at_most: with a number", "neither")
+    if bounds.get("at_least", -math.inf) > bounds.get("at_most", math.inf):
+        raise _fail(path, where, "expected at_least: not above at_most:", f"{bounds}; no number meets both")
     unit = values.get("unit", "")
     unit = dict.fromkeys(LANGUAGES, unit) if isinstance(unit, str) else _both(path, f"{where}: unit", unit)
     return checked | bounds | {"unit": unit}

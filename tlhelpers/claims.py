@@ -1,4 +1,4 @@
-"""What a lesson asserts, it measures: `claim` checks a number, `record_result` writes one down for the tables.
+"""What a lesson asserts, it measures: its `claim` checks a number, `record_result` writes one down for the tables.
 
 Both leave a record in the notebook, as an output of a MIME type of our own, that the tools
 of the course read back from executed notebooks.
@@ -85,88 +85,53 @@ class Claim:
         return f"{self.measured} ({interval})"
 
 
-def claim(
-    name: str,
-    value: float,
-    *,
-    en: str,
-    es: str,
-    at_least: float | None = None,
-    at_most: float | None = None,
-    language: str = "en",
-    unit: str = "",
-    asserted: bool = True,
-    low: float | None = None,
-    high: float | None = None,
-) -> None:
-    """Shows a claim with its measured value, records it, and stops the notebook when it is not met.
-
-    Args:
-        name: A short name, unique in the lesson, such as `frozen_accuracy`.
-        value: The measured number; a numpy scalar will do.
-        en: The claim as an English sentence.
-        es: The claim as a Spanish sentence.
-        at_least: The smallest value that bears the claim out.
-        at_most: The largest value that bears the claim out. At least one of the two bounds is needed.
-        language: `en` or `es`, the language to show.
-        unit: What value and bounds are counted in, such as `%`, `s` or `points`.
-        asserted: False where a learner put in other data than those that the bound was set for: number and bound are
-            shown side by side, recorded as not asserted, and the notebook goes on. The environment variable
-            `TLHELPERS_CLAIMS=show` has the same effect, for whoever wants to see all numbers.
-        low: The lower end of the value's 95 % interval, which is shown and does not decide.
-        high: The upper end.
-
-    Raises:
-        ClaimError: The value is outside the bounds, or is not finite. The claim was shown and recorded before.
-        TypeError: The value or a bound is not a number.
-        ValueError: No bound, bounds that no number can meet, or an empty sentence.
-        UnknownNameError: An unknown language.
-    """
-    if language not in WORDS:
-        raise UnknownNameError("language", language, WORDS)
-    if not (name and en.strip() and es.strip()):
-        raise ValueError(f"Expected a name and a sentence in both languages, came name={name!r}, en={en!r}, es={es!r}.")
-    given = {"at_least": at_least, "at_most": at_most, "low": low, "high": high, "value": value}
-    given = {key: _to_float(name, key, number) for key, number in given.items() if number is not None or key == "value"}
-    least, most = given.get("at_least", -math.inf), given.get("at_most", math.inf)
-    if at_least is at_most is None or not least <= most:
-        raise ValueError(
-            f"Claim {name!r}: expected a bound, or at_least <= at_most, came {at_least} and {at_most}: a claim needs a "
-            "bound that a number can meet."
-        )
-    asserted = asserted and os.environ.get("TLHELPERS_CLAIMS") != "show"
-    checked = Claim(name, en=en, es=es, **given, unit=unit, asserted=asserted, language=language)
-    output = claim_output(checked)
-    if not _display(output):
-        print(output["text/plain"])
-    if asserted and not checked.passed:
-        words = WORDS[language]
-        raise ClaimError(
-            f"{checked.sentence}\n  {words['measured']} {checked.numbers}, {words['expected']} {checked.bound}\n"
-            + words["meaning"]
-        )
-
-
 def lesson_claims(claims: dict[str, dict], language: str, asserted: bool) -> Callable:
     """The `claim(name, value)` of a lesson whose sentences and bounds stand in a table beside it.
 
     Args:
-        claims: For each name the arguments `en`, `es`, `at_least`, `at_most` and `unit` of `claim`.
+        claims: For each name its sentences `en` and `es`, `at_least`, `at_most` or both, and the `unit` of value and
+            bounds, such as `%`, `s` or `points`.
         language: `en` or `es`, the language to show.
-        asserted: False where the lesson's parameters are not those that its bounds were set for: as in `claim`.
+        asserted: False where the lesson's parameters are not those that its bounds were set for: number and bound are
+            shown side by side, recorded as not asserted, and the notebook goes on. The environment variable
+            `TLHELPERS_CLAIMS=show` has the same effect, for whoever wants to see all numbers.
 
     Returns:
-        A function of a claim's name and its measured value: a number, or an estimate with `value`, `low` and `high`.
-    """
-    os.environ[LANGUAGE_VARIABLE] = language  # so that errors speak the notebook's language, too
+        A function of a claim's name and its measured value: a number, or an estimate with `value`, `low` and `high`,
+        whose interval is shown and does not decide. It shows the claim, records it, and raises `ClaimError` where the
+        value is outside the bounds or not finite, `TypeError` where it is no number.
 
-    def claim_by_name(name: str, value) -> None:
+    Raises:
+        UnknownNameError: An unknown language.
+    """
+    if language not in WORDS:
+        raise UnknownNameError("language", language, WORDS)
+    os.environ[LANGUAGE_VARIABLE] = language  # so that errors speak the notebook's language, too
+    asserted, words = asserted and os.environ.get("TLHELPERS_CLAIMS") != "show", WORDS[language]
+
+    def claim(name: str, value) -> None:
         if name not in claims:
             raise UnknownNameError("claim", name, claims)
-        interval = {end: getattr(value, end) for end in ("low", "high") if hasattr(value, end)}
-        claim(name, getattr(value, "value", value), **claims[name], **interval, language=language, asserted=asserted)
+        number = getattr(value, "value", value)
+        if isinstance(number, bool) or not isinstance(number, numbers.Real):
+            raise TypeError(
+                f"Claim {name!r}: expected a number, came {value!r} ({type(value).__name__}). Give a float; of a "
+                "tensor or an array of one element take .item()."
+            )
+        given = {end: getattr(value, end) for end in ("low", "high") if hasattr(value, end)}
+        given |= {bound: claims[name][bound] for bound in ("at_least", "at_most") if bound in claims[name]}
+        given = claims[name] | {key: float(number) for key, number in given.items()}
+        checked = Claim(name, float(number), **given, asserted=asserted, language=language)
+        output = claim_output(checked)
+        if not _display(output):
+            print(output["text/plain"])
+        if asserted and not checked.passed:
+            raise ClaimError(
+                f"{checked.sentence}\n  {words['measured']} {checked.numbers}, {words['expected']} {checked.bound}\n"
+                + words["meaning"]
+            )
 
-    return claim_by_name
+    return claim
 
 
 def record_result(name: str, **values: str | float | int | bool | None) -> None:
@@ -214,15 +179,6 @@ def _number(value: float | None, unit: str, digits: int = 4) -> str:
     large = math.isfinite(value) and abs(value) >= 10**digits
     text = f"{value:.0f}" if large else f"{value:.{digits}g}"
     return f"{text} {unit}".rstrip()
-
-
-def _to_float(name: str, what: str, value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(
-            f"Claim {name!r}: expected a number for {what}, came {value!r} ({type(value).__name__}). "
-            "Give a float; of a tensor or an array of one element take .item()."
-        )
-    return float(value)
 
 
 def _plain(name: str, key: str, value):

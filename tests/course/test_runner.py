@@ -120,8 +120,8 @@ def test_html_holds_images_and_formulas_and_asks_the_network_for_nothing(make, t
     picture = (
         "import matplotlib.pyplot as plt, ipywidgets\nfrom IPython.display import display\n"
         "display(ipywidgets.IntSlider())\nplt.figure(figsize=(1, 1)); plt.plot([1, 2]); plt.show()\n"
-        "from tlhelpers.claims import claim, record_result\nrecord_result('accuracy', accuracy=0.5)\n"
-        "claim('x', 1, en='It <holds>.', es='Se <cumple>.', at_least=0, language='es')"
+        "from tlhelpers.claims import lesson_claims, record_result\nrecord_result('accuracy', accuracy=0.5)\n"
+        "lesson_claims({'x': {'en': 'It <holds>.', 'es': 'Se <cumple>.', 'at_least': 0}}, 'es', True)('x', 1)"
     )
     folded = "<details><summary>Respuesta</summary>\n\nEscondida\n\n</details>"
     text = nbformat.v4.new_markdown_cell(

@@ -173,6 +173,7 @@ def test_a_failed_claim_in_the_outputs_is_reported(executed, small):
         (USED, WORDS + CLAIMS.replace("at_least", "atleast"), "claims: ahead: expected only en, es, at_least"),
         (USED, WORDS + CLAIMS.replace("    at_least: 10\n", ""), "claims: ahead: expected at_least: or at_most:"),
         (USED, WORDS + CLAIMS.replace("10", "'10'"), "claims: ahead: expected a number for at_least, came '10'"),
+        (USED, WORDS + CLAIMS + "    at_most: 9\n", "claims: ahead: expected at_least: not above at_most:"),
         (USED, WORDS + CLAIMS.replace("10", "yes"), "claims: ahead: expected a number for at_least, came True"),
         (USED, WORDS + CLAIMS + "    unit: {en: points}\n", "claims: ahead: unit: expected es:, came none"),
         (USED, WORDS + CLAIMS + "sentences:\n", "expected only question, words, claims, photos, came 'sentences'"),

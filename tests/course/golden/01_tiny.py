@@ -10,7 +10,7 @@
 
 # %%
 # %matplotlib inline
-from tlhelpers.claims import claim, record_result
+from tlhelpers.claims import lesson_claims, record_result
 
 # %% tags=["parameters"]
 LANGUAGE = "en"  # the language of figure labels: "en" or "es"
@@ -44,14 +44,9 @@ accuracy = 0.9125
 print(f"{FRAMEWORK} in {LANGUAGE}, seed {SEED}, {IMAGE_SIZE} px")
 
 # %%
-claim(
-    "accuracy",
-    accuracy,
-    en="The frozen network tells cats from dogs.",
-    es="La red congelada distingue gatos de perros.",
-    at_least=0.9,
-    language=LANGUAGE,
-)
+said = {"en": "The frozen network tells cats from dogs.", "es": "La red congelada distingue gatos de perros."}
+claim = lesson_claims({"accuracy": said | {"at_least": 0.9}}, LANGUAGE, asserted=True)
+claim("accuracy", accuracy)
 for method in ("frozen", "scratch"):
     record_result("accuracy", method=method, accuracy=accuracy, low=0.85, high=0.95, data=DATASET, backbone=BACKBONE)
 
