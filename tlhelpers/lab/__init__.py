@@ -62,17 +62,15 @@ def submit(
     species: np.ndarray | Sequence | None = None,
     *,
     task: str = "final",
-    ids: Sequence[str] | None = None,
 ) -> Path:
     """Writes the predictions for the hidden images, if they are complete, and says so.
 
     Args:
         data: From `load`.
-        three: Shape `(n, 3)`: for each hidden image three different breeds, the most probable first, as names or as
+        three: Shape `(n, 3)`: for each hidden image in turn three breeds, the most probable first, as names or as
             indices into `data.class_names`.
         species: Shape `(n,)`: "cat" or "dog", or 0 or 1; None where the task does not ask for it.
         task: One of `TASKS`; "final" writes `predictions.csv`, another `predictions_TASK.csv`.
-        ids: Shape `(n,)`: the image of each row; None where the rows are in the order of `data.hidden`.
 
     Returns:
         The file. It is written beside its place and renamed, so a file that is there is whole.
@@ -81,11 +79,9 @@ def submit(
         SubmissionError: Nothing was written; the message says what is wrong and how to mend it.
     """
     file = "predictions.csv" if task == "final" else f"predictions_{task}.csv"
-    ids = [str(name) for name in (data.hidden.ids if ids is None else ids)]
-    problems = _wrong_arguments(data, three, species, ids, task)
-    rows: list[dict[str, str]] = []
+    problems = _wrong_arguments(data, three, species, task)
     if not problems:
-        rows = _make_rows(data, three, species, ids)
+        rows = _make_rows(data, three, species)
         problems = find_problems(rows, data.hidden.ids.tolist(), {"breeds": data.class_names})
     if problems:
         head = said(f"{file} was not written:", f"No se ha escrito {file}:")
@@ -105,16 +101,17 @@ def submit(
     return path
 
 
-def _wrong_arguments(data: LabData, three, species, ids: Sequence[str], task: str) -> list[Problem]:
+def _wrong_arguments(data: LabData, three, species, task: str) -> list[Problem]:
     """What keeps rows from being made at all; at most one problem for the breeds and one for the species."""
     if task not in TASKS:
         en, es = (f"{asked} {', '.join(TASKS)}" for asked in ("expected task among", "se esperaba task entre"))
         return [Problem(f"{en}, came {task!r}", f"{es} y llegó {task!r}")]
-    found = [_wrong_breeds(data, np.asarray(three), len(ids))]
-    species = np.zeros(len(ids), int) if species is None else np.asarray(species)
-    if species.shape != (len(ids),):
-        en = f"expected one species an image, shape ({len(ids)},), came shape {species.shape}"
-        es = f"se esperaba una especie por imagen, de forma ({len(ids)},), y llegó {species.shape}"
+    n = len(data.hidden)
+    found = [_wrong_breeds(data, np.asarray(three), n)]
+    species = np.zeros(n, int) if species is None else np.asarray(species)
+    if species.shape != (n,):
+        en = f"expected one species an image, shape ({n},), came shape {species.shape}"
+        es = f"se esperaba una especie por imagen, de forma ({n},), y llegó {species.shape}"
         found.append(Problem(en, es))
     elif species.dtype.kind not in "US" and not np.isin(species, (0, 1)).all():
         en = 'expected species as "cat" and "dog", or as 0 and 1; for probabilities take .argmax(1)'
@@ -157,13 +154,13 @@ def _wrong_breeds(data: LabData, three: np.ndarray, n: int) -> Problem | None:
     return None
 
 
-def _make_rows(data: LabData, three, species, ids: Sequence[str]) -> list[dict[str, str]]:
+def _make_rows(data: LabData, three, species) -> list[dict[str, str]]:
     three = np.asarray(three)
-    named = [[data.class_names[k] for k in row] for row in three] if three.dtype.kind in "iu" else three.tolist()
-    kinds = [""] * len(ids) if species is None else np.asarray(species).tolist()
-    kinds = [kind if isinstance(kind, str) else SPECIES[int(kind)] for kind in kinds]
-    lines = zip(ids, named, kinds, strict=True)
-    return [dict(zip(COLUMNS, (name, *map(str, breeds), kind), strict=True)) for name, breeds, kind in lines]
+    named = np.array(data.class_names)[three] if three.dtype.kind in "iu" else three
+    kinds = np.full(len(three), "") if species is None else np.asarray(species)
+    kinds = kinds if kinds.dtype.kind in "US" else np.array(SPECIES)[kinds.astype(int)]
+    lines = zip(data.hidden.ids, named, kinds, strict=True)
+    return [dict(zip(COLUMNS, map(str, (name, *breeds, kind)), strict=True)) for name, breeds, kind in lines]
 
 
 def submit_moved(data: LabData, task: str, before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray]) -> Path:
