@@ -196,17 +196,12 @@ def leave_out_duplicates(records: Sequence[Record]) -> list[Record]:
             same[record.sha256].append(record)
     changed = {}
     for first, *others in same.values():
-        if len({record.class_name for record in (first, *others)}) > 1:
-            ids = ", ".join(record.id for record in (first, *others))
-            for record in (first, *others):
-                changed[record.id] = replace(
-                    record, status=LEFT_OUT, reason="contradictory", detail=f"the same bytes under two classes: {ids}"
-                )
-        else:
-            for record in others:
-                changed[record.id] = replace(
-                    record, status=LEFT_OUT, reason="duplicate", detail=f"the same bytes as {first.id}"
-                )
+        leave_out, reason, detail = others, "duplicate", f"the same bytes as {first.id}"
+        if any(record.class_name != first.class_name for record in others):
+            leave_out, reason = [first, *others], "contradictory"
+            detail = f"the same bytes under two classes: {', '.join(record.id for record in leave_out)}"
+        for record in leave_out:
+            changed[record.id] = replace(record, status=LEFT_OUT, reason=reason, detail=detail)
     return [changed.get(record.id, record) for record in ordered]
 
 

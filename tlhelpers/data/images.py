@@ -9,7 +9,6 @@ import io
 import re
 import warnings
 import zlib
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -70,7 +69,7 @@ def open_image(data: bytes) -> Image.Image:
     if kind == "PNG":
         _check_chunks(data)
     if kind == "JPEG":
-        _find_scan(data)
+        _jpeg_segments(data)
         if (scans := data.count(b"\xff\xda")) > MAX_SCANS:
             raise ImageError("too large", f"{scans:,} scans, and at most {MAX_SCANS} are decoded")
     try:
@@ -230,40 +229,35 @@ def _is_filled_up(scans: bytes, complaint: str, progressive: bool) -> bool:
     left_over = re.search(r"([0-9]+) extraneous bytes before marker 0xd9", complaint)
     if not (left_over or progressive):
         return False
-    end = scans.find(b"\xff\xd9", _find_scan(scans))
+    end = scans.find(b"\xff\xd9", _jpeg_segments(scans)[-1][1])
     filled = end - len(scans[:end].rstrip(scans[end - 1 : end]))
     return filled > (0 if progressive else int(left_over[1])) + 64  # as many may have been read ahead
 
 
-def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+def _jpeg_segments(data: bytes) -> list[tuple[int, int, int]]:
     """Of each segment of a JPEG's head: its marker, where it starts, and where it ends. The last is the first scan.
 
     Raises:
         ImageError: the head is damaged, or so long that no camera has written it.
     """
-    at = 2
-    for _ in range(10_000):
+    segments, at = [], 2
+    while len(segments) < 10_000:
         found = re.compile(rb"\xff([^\xff\0])").search(data, at, at + (1 << 20))
         if found is None:
             break
         marker, start = found.start(1), found.start()
         at = marker + 1 + int.from_bytes(data[marker + 1 : marker + 3], "big")
-        yield data[marker], start, at
+        segments.append((data[marker], start, at))
         if data[marker] == 0xDA:
-            return
+            return segments
     raise ImageError("unreadable", "begins like a JPEG, and has no picture")
-
-
-def _find_scan(data: bytes) -> int:
-    *_, (_, start, _) = _jpeg_segments(data)
-    return start
 
 
 def _without_metadata(data: bytes) -> bytes:
     """A JPEG's tables and scans alone: only what is wrong in them is wrong in the picture."""
-    *head, (_, start, _) = _jpeg_segments(data)
+    *head, (_, scan, _) = _jpeg_segments(data)
     tables = (data[at:end] for marker, at, end in head if not 0xE0 <= marker <= 0xEF and marker != 0xFE)
-    return b"\xff\xd8" + b"".join(tables) + data[start:]
+    return b"\xff\xd8" + b"".join(tables) + data[scan:]
 
 
 def _check_chunks(data: bytes) -> None:
