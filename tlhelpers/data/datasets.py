@@ -101,8 +101,7 @@ def _draw_once(size: int, style: str) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
     from tlhelpers import drawn_pets
 
-    if style not in drawn_pets.STYLES:
-        raise UnknownNameError("style", style, drawn_pets.STYLES)
+    drawn_pets.check_style(style)
     code = hashlib.sha256()
     for file in sorted(Path(drawn_pets.__file__).parent.glob("*.py")):
         code.update(file.read_bytes())

@@ -23,7 +23,6 @@ _WORDS = {
     "accuracy": ("Accuracy (%)", "Exactitud (%)"),
     "chance": ("chance", "azar"),
     "cross-entropy": ("Cross-entropy (nats)", "Entropía cruzada (nats)"),
-    "epoch": ("Epoch", "Época"),
     "labels a class": ("Labels per class (logarithmic scale)", "Etiquetas por clase (escala logarítmica)"),
     "round": ("Round", "Ronda"),
     "predicted": ("Predicted class", "Clase predicha"),
@@ -82,22 +81,15 @@ def show_images(images: np.ndarray, titles: Sequence[str] = (), *, columns: int 
     return axes
 
 
-def show_feature_maps(maps: dict[str, np.ndarray], *, channels: int = 6, side: float = 1.3) -> np.ndarray:
-    """The strongest channels of several layers for one image, a row a layer, bright where the channel answers.
+def show_feature_maps(maps: dict[str, np.ndarray], *, side: float = 1.3) -> np.ndarray:
+    """The six strongest channels of several layers for one image, a row a layer, bright where the channel answers.
 
     Args:
-        maps: by layer, arrays of shape `(h, w, channels)`.
-        channels: how many channels to show, those with the largest spread first.
+        maps: by layer, arrays of shape `(h, w, channels)`; those with the largest spread come first.
         side: of a map, in inches.
     """
-    axes = plt.subplots(
-        len(maps),
-        channels,
-        figsize=(channels * side + 1.2, len(maps) * side),
-        squeeze=False,
-        layout="constrained",
-        dpi=IMAGE_DPI,
-    )[1]
+    size = (6 * side + 1.2, len(maps) * side)
+    axes = plt.subplots(len(maps), 6, figsize=size, squeeze=False, layout="constrained", dpi=IMAGE_DPI)[1]
     for row, (layer, values) in zip(axes, maps.items(), strict=True):
         order = np.argsort(-values.std((0, 1)))
         for ax, channel in zip(row, order, strict=False):
@@ -130,7 +122,7 @@ def plot_training(history: dict[str, list[float]], *, language: str = "en") -> n
 
 
 def plot_accuracy_over_labels(
-    counts: Sequence[int], curves: dict[str, np.ndarray], *, chance: float, language: str = "en", ax: Axes | None = None
+    counts: Sequence[int], curves: dict[str, np.ndarray], *, chance: float, language: str = "en"
 ) -> Axes:
     """Test accuracy over the number of labels, one curve a method, a dot a seed.
 
@@ -139,9 +131,8 @@ def plot_accuracy_over_labels(
         curves: by name, accuracies as fractions, shape `(seeds, k)`.
         chance: accuracy of guessing, as a fraction.
         language: of the labels.
-        ax: where to draw.
     """
-    ax = new_axes(ax)
+    ax = new_axes(None)
     for k, (name, values) in enumerate(curves.items()):
         values = 100 * np.atleast_2d(values)
         ax.plot(counts, values.mean(0), LINES[k], color=COLOURS[k], marker=MARKERS[k], label=name)
@@ -172,9 +163,9 @@ def plot_estimates(estimates: dict[str, Estimate], *, language: str = "en", ax: 
     return ax
 
 
-def plot_seconds(seconds: dict[str, float], *, language: str = "en", ax: Axes | None = None) -> Axes:
+def plot_seconds(seconds: dict[str, float], *, language: str = "en") -> Axes:
     """Durations as bars, each with its number."""
-    ax = new_axes(ax, 6.0, 0.9 + 0.45 * len(seconds))
+    ax = new_axes(None, 6.0, 0.9 + 0.45 * len(seconds))
     bars = ax.barh(list(seconds), list(seconds.values()), color=COLOURS[: len(seconds)], height=0.6)
     ax.bar_label(bars, fmt=" {:.3g} s", fontsize=9)
     ax.invert_yaxis()
