@@ -30,214 +30,86 @@ EYES = {
     "brown": (98, 60, 32),
 }
 
+# Cats and dogs alternate, so that any beginning of the data set is balanced. A coat is its main, second and third
+# colour, or one for all three.
+LOOKS = """
+                  species marking ear     tail   coats
+siamese           cat     points  pointed thin   cream/chocolate/white white/charcoal/cream cream/brown/white
+pug               dog     points  semi    curl   fawn/black/cream cream/black/cream fawn/chocolate/cream
+persian           cat     plain   pointed bushy  white/cream/white cream/fawn/white silver/grey/white golden
+poodle            dog     plain   drop    pompon white/cream/white black/charcoal/black golden/fawn/cream grey
+tabby             cat     tabby   pointed thin   grey/black/silver tan/chocolate/fawn brown/black/tan
+german_shepherd   dog     saddle  prick   bushy  tan/black/fawn brown/black/tan grey/black/silver
+tuxedo            cat     tuxedo  pointed thin   black/white/white charcoal/white/white grey/white/white
+husky             dog     husky   prick   curl   black/white/white charcoal/white/white grey/white/white
+calico            cat     patches pointed thin   white/ginger/black white/golden/charcoal white/tan/black
+beagle            dog     beagle  drop    thin   tan/black/white ginger/black/white golden/chocolate/white
+ginger            cat     tabby   pointed thin   ginger/tan/cream golden/tan/white ginger/brown/white
+golden_retriever  dog     plain   drop    bushy  golden/tan/cream ginger/tan/golden cream/golden/white
+british_shorthair cat     plain   pointed thin   grey/charcoal/silver black cream/fawn/white brown/chocolate/tan
+labrador          dog     plain   drop    thick  black chocolate/brown/chocolate cream/golden/white golden/tan/cream
+bengal            cat     spots   pointed thin   tan/chocolate/cream silver/black/white white/charcoal/white
+dalmatian         dog     spots   drop    thin   white/black/white white/chocolate/white white/charcoal/white
+"""
+
+# In hundredths of the skull's radius, or of the whole; where there is a dot, what cats and dogs usually have.
+SHAPES = """
+                  cheek   jaw    chin    muzzle  muzzle_width ear_size eye_size fur   curl   whiskers eyes
+cat               98-110  78-90  80-90   12-20   36-44        82-105   14-17    10-30 0-0    60-100   green/yellow/amber
+dog               78-86   56-64  108-120 65-90   42-50        80-105   13-16    10-30 0-0    0-25     dark/brown
+siamese           94-102  62-70  86-94   .       .            95-115   15-18    .     .      .        blue
+pug               96-105  84-94  92-100  20-32   54-62        55-70    15-18    .     .      .        .
+persian           114-126 98-108 .       2-8     .            55-70    16-19    60-85 .      .        amber/yellow/blue
+poodle            80-88   .      .       95-115  34-40        110-135  .        70-90 80-100 .        .
+tabby             .       .      .       .       .            .        .        .     .      .        .
+german_shepherd   .       .      .       100-115 46-52        75-95    .        30-50 .      .        .
+tuxedo            .       .      .       .       .            .        .        .     .      .        .
+husky             84-92   .      .       85-105  46-52        70-85    .        40-60 .      .        blue/brown
+calico            .       .      .       .       .            .        .        20-50 .      .        .
+beagle            .       .      .       .       .            110-130  .        .     .      .        .
+ginger            105-115 .      .       .       .            .        .        20-40 .      .        amber/green
+golden_retriever  84-92   .      .       .       .            .        .        50-75 .      .        .
+british_shorthair 110-120 90-100 .       .       .            74-90    15-18    .     .      .        .
+labrador          84-92   .      .       .       46-54        .        .        .     .      .        .
+bengal            .       72-82  .       .       .            .        .        .     .      .        .
+dalmatian         .       .      .       .       .            .        .        .     .      .        .
+"""
+
 Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Breed:
-    """Ranges `(lowest, highest)` in units of the skull's radius, and lists of which one entry is drawn."""
+    """What the drawings of a breed have in common: ranges, lists of which one entry is drawn, and what is always so."""
 
     name: str
     species: str  # "cat" or "dog"
+    marking: str
+    ear: str
+    tail: str
     coats: tuple[tuple[str, str, str], ...]  # main, second and third colour
-    markings: tuple[str, ...]
-    ears: tuple[str, ...]
-    eyes: tuple[str, ...]
-    cheek: Range  # half the width of the head
+    cheek: Range  # half the width of the head, as all that follow in units of the skull's radius
     jaw: Range  # half its width below
     chin: Range  # from the centre of the skull down to the chin
     muzzle: Range  # how far the snout stands out
     muzzle_width: Range
     ear_size: Range
     eye_size: Range
-    fur: Range = (0.1, 0.3)  # 0 sleek to 1 shaggy
-    curl: Range = (0.0, 0.0)  # 0 straight to 1 curled
-    whiskers: Range = (0.0, 0.25)  # how well they are seen
-    tails: tuple[str, ...] = ("thin",)
+    fur: Range  # 0 sleek to 1 shaggy
+    curl: Range  # 0 straight to 1 curled
+    whiskers: Range  # how well they are seen, 0 to 1
+    eyes: tuple[str, ...]
 
 
-def _cat(name: str, **ranges) -> Breed:
-    usual = {
-        "ears": ("pointed",),
-        "eyes": ("green", "yellow", "amber"),
-        "cheek": (0.98, 1.1),
-        "jaw": (0.78, 0.9),
-        "chin": (0.8, 0.9),
-        "muzzle": (0.12, 0.2),
-        "muzzle_width": (0.36, 0.44),
-        "ear_size": (0.82, 1.05),
-        "eye_size": (0.14, 0.17),
-        "whiskers": (0.6, 1.0),
-    }
-    return Breed(name, "cat", **{**usual, **ranges})
+def _read_breeds() -> tuple[Breed, ...]:
+    shapes = {row[0]: row[1:] for row in map(str.split, SHAPES.split("\n")[2:-1])}
+    breeds = []
+    for name, species, marking, ear, tail, *coats in map(str.split, LOOKS.split("\n")[2:-1]):
+        shape = [usual if own == "." else own for usual, own in zip(shapes[species], shapes[name], strict=True)]
+        ranges = [tuple(int(end) / 100 for end in text.split("-")) for text in shape[:-1]]
+        colours = tuple(tuple((coat.split("/") * 3)[:3]) for coat in coats)
+        breeds.append(Breed(name, species, marking, ear, tail, colours, *ranges, tuple(shape[-1].split("/"))))
+    return tuple(breeds)
 
 
-def _dog(name: str, **ranges) -> Breed:
-    usual = {
-        "ears": ("drop",),
-        "eyes": ("dark", "brown"),
-        "cheek": (0.78, 0.86),
-        "jaw": (0.56, 0.64),
-        "chin": (1.08, 1.2),
-        "muzzle": (0.65, 0.9),
-        "muzzle_width": (0.42, 0.5),
-        "ear_size": (0.8, 1.05),
-        "eye_size": (0.13, 0.16),
-    }
-    return Breed(name, "dog", **{**usual, **ranges})
-
-
-# Cats and dogs alternate, so that any beginning of the data set is balanced.
-BREEDS: tuple[Breed, ...] = (
-    _cat(
-        "siamese",
-        coats=(("cream", "chocolate", "white"), ("white", "charcoal", "cream"), ("cream", "brown", "white")),
-        markings=("points",),
-        eyes=("blue",),
-        cheek=(0.94, 1.02),
-        jaw=(0.62, 0.7),
-        chin=(0.86, 0.94),
-        ear_size=(0.95, 1.15),
-        eye_size=(0.15, 0.18),
-    ),
-    _dog(
-        "pug",
-        coats=(("fawn", "black", "cream"), ("cream", "black", "cream"), ("fawn", "chocolate", "cream")),
-        markings=("points",),
-        ears=("semi",),
-        cheek=(0.96, 1.05),
-        jaw=(0.84, 0.94),
-        chin=(0.92, 1.0),
-        muzzle=(0.2, 0.32),
-        muzzle_width=(0.54, 0.62),
-        ear_size=(0.55, 0.7),
-        eye_size=(0.15, 0.18),
-        tails=("curl",),
-    ),
-    _cat(
-        "persian",
-        coats=(("white", "cream", "white"), ("cream", "fawn", "white"), ("silver", "grey", "white"), ("golden",) * 3),
-        markings=("plain",),
-        eyes=("amber", "yellow", "blue"),
-        cheek=(1.14, 1.26),
-        jaw=(0.98, 1.08),
-        muzzle=(0.02, 0.08),
-        ear_size=(0.55, 0.7),
-        eye_size=(0.16, 0.19),
-        fur=(0.6, 0.85),
-        tails=("bushy",),
-    ),
-    _dog(
-        "poodle",
-        coats=(("white", "cream", "white"), ("black", "charcoal", "black"), ("golden", "fawn", "cream"), ("grey",) * 3),
-        markings=("plain",),
-        cheek=(0.8, 0.88),
-        muzzle=(0.95, 1.15),
-        muzzle_width=(0.34, 0.4),
-        ear_size=(1.1, 1.35),
-        fur=(0.7, 0.9),
-        curl=(0.8, 1.0),
-        tails=("pompon",),
-    ),
-    _cat(
-        "tabby",
-        coats=(("grey", "black", "silver"), ("tan", "chocolate", "fawn"), ("brown", "black", "tan")),
-        markings=("tabby",),
-    ),
-    _dog(
-        "german_shepherd",
-        coats=(("tan", "black", "fawn"), ("brown", "black", "tan"), ("grey", "black", "silver")),
-        markings=("saddle",),
-        ears=("prick",),
-        cheek=(0.78, 0.86),
-        muzzle=(1.0, 1.15),
-        muzzle_width=(0.46, 0.52),
-        ear_size=(0.75, 0.95),
-        fur=(0.3, 0.5),
-        tails=("bushy",),
-    ),
-    _cat(
-        "tuxedo",
-        coats=(("black", "white", "white"), ("charcoal", "white", "white"), ("grey", "white", "white")),
-        markings=("tuxedo",),
-    ),
-    _dog(
-        "husky",
-        coats=(("black", "white", "white"), ("charcoal", "white", "white"), ("grey", "white", "white")),
-        markings=("husky",),
-        ears=("prick",),
-        eyes=("blue", "brown"),
-        cheek=(0.84, 0.92),
-        muzzle=(0.85, 1.05),
-        muzzle_width=(0.46, 0.52),
-        ear_size=(0.7, 0.85),
-        fur=(0.4, 0.6),
-        tails=("curl",),
-    ),
-    _cat(
-        "calico",
-        coats=(("white", "ginger", "black"), ("white", "golden", "charcoal"), ("white", "tan", "black")),
-        markings=("patches",),
-        fur=(0.2, 0.5),
-    ),
-    _dog(
-        "beagle",
-        coats=(("tan", "black", "white"), ("ginger", "black", "white"), ("golden", "chocolate", "white")),
-        markings=("beagle",),
-        ear_size=(1.1, 1.3),
-    ),
-    _cat(
-        "ginger",
-        coats=(("ginger", "tan", "cream"), ("golden", "tan", "white"), ("ginger", "brown", "white")),
-        markings=("tabby",),
-        eyes=("amber", "green"),
-        cheek=(1.05, 1.15),
-        fur=(0.2, 0.4),
-    ),
-    _dog(
-        "golden_retriever",
-        coats=(("golden", "tan", "cream"), ("ginger", "tan", "golden"), ("cream", "golden", "white")),
-        markings=("plain",),
-        cheek=(0.84, 0.92),
-        fur=(0.5, 0.75),
-        tails=("bushy",),
-    ),
-    _cat(
-        "british_shorthair",
-        coats=(
-            ("grey", "charcoal", "silver"),
-            ("black",) * 3,
-            ("cream", "fawn", "white"),
-            ("brown", "chocolate", "tan"),
-        ),
-        markings=("plain",),
-        cheek=(1.1, 1.2),
-        jaw=(0.9, 1.0),
-        ear_size=(0.74, 0.9),
-        eye_size=(0.15, 0.18),
-    ),
-    _dog(
-        "labrador",
-        coats=(
-            ("black",) * 3,
-            ("chocolate", "brown", "chocolate"),
-            ("cream", "golden", "white"),
-            ("golden", "tan", "cream"),
-        ),
-        markings=("plain",),
-        cheek=(0.84, 0.92),
-        muzzle_width=(0.46, 0.54),
-        tails=("thick",),
-    ),
-    _cat(
-        "bengal",
-        coats=(("tan", "chocolate", "cream"), ("silver", "black", "white"), ("white", "charcoal", "white")),
-        markings=("spots",),
-        jaw=(0.72, 0.82),
-    ),
-    _dog(
-        "dalmatian",
-        coats=(("white", "black", "white"), ("white", "chocolate", "white"), ("white", "charcoal", "white")),
-        markings=("spots",),
-    ),
-)
+BREEDS = _read_breeds()

@@ -112,10 +112,10 @@ def _sample_animal(breed: Breed, rng) -> dict:
     coat, second, third = (_jitter(COLOURS[name], 18, rng) for name in _pick(breed.coats, rng))
     opens = 0.6 if breed.species == "dog" else 0.06
     return shape | {
-        "ear": _pick(breed.ears, rng),
+        "ear": breed.ear,
         "eye_colour": _jitter(EYES[_pick(breed.eyes, rng)], 15, rng),
-        "tail": _pick(breed.tails, rng),
-        "marking": _pick(breed.markings, rng),
+        "tail": breed.tail,
+        "marking": breed.marking,
         "coat": coat,
         "second": second,
         "third": third,
