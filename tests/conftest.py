@@ -108,9 +108,9 @@ class BreakingServer:
     `plans` gives for a path what to do at each request, in turn, then "serve": an HTTP status such as "500"; "break:N"
     (announce everything, send N bytes, hang up); "hide:N" (announce no length, send N bytes, hang up); "short:N" (of a
     range, announce and send N bytes); "drip:S" (announce everything, send a byte every S seconds; "head:S" and
-    "chunk:S": of a header, or of the length of a first piece, that never ends); "mute" (send a range and do not say
-    which); "page" (200 and `page`, as a Wi-Fi network does that wants a login), with "page:text/plain" as that type,
-    and with "page:" without a type and a length.
+    "chunk:S": of a header, or of the length of a first piece, that never ends); "endless" (the file, and on and on);
+    "mute" (send a range and do not say which); "page" (200 and `page`, as a Wi-Fi network does that wants a login), with
+    "page:text/plain" as that type, and with "page:" without a type and a length.
     `ranges` tells whether it knows ranges. `log` has (path, Range header or None) of each request.
     """
 
@@ -166,12 +166,15 @@ class BreakingServer:
         else:
             request.send_response(200)
             end = len(data)
-        if kind != "hide":
+        if kind not in ("hide", "endless"):
             request.send_header("Content-Length", str(end - start))
         if request.path.endswith(".gz"):  # as some servers do, which makes clients unpack the archive on the way
             request.send_header("Content-Encoding", "x-gzip")
         request.end_headers()
         request.close_connection = True
+        if kind == "endless":
+            self.drip(request, itertools.chain([data], itertools.repeat(b"more")), "0.001")
+            return
         if kind == "drip":
             self.drip(request, (data[place : place + 1] for place in range(start, end)), n)
             return

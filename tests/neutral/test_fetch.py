@@ -156,6 +156,13 @@ def test_a_header_that_never_ends_has_an_end(offer, own_cache, monkeypatch, plac
     assert get().read_bytes() == CONTENT
 
 
+def test_a_server_that_sends_on_and_on_is_left_when_all_is_there(offer):
+    server = offer()
+    server.plans["/file.zip"] = ["endless"]
+    assert get().read_bytes() == CONTENT
+    assert len(server.log) == 1
+
+
 def test_the_proxy_that_does_not_answer_is_named_without_its_password(offer, monkeypatch):
     offer(urls=("https://photos.test/file.zip",))
     monkeypatch.setenv("HTTPS_PROXY", "http://ana:secret@127.0.0.1:9")

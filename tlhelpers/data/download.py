@@ -159,6 +159,8 @@ def _request_rest(url: str, part: Path, file: RemoteFile, bar, ranges: bool) -> 
             place += len(piece)
             out.write(new)
             bar.update(len(new))
+            if place >= file.size:  # some send on and on
+                return
 
 
 def _ask(url: str, headers: dict[str, str]) -> tuple:
