@@ -109,8 +109,8 @@ class BreakingServer:
     (announce everything, send N bytes, hang up); "hide:N" (announce no length, send N bytes, hang up); "short:N" (of a
     range, announce and send N bytes); "drip:S" (announce everything, send a byte every S seconds; "head:S" and
     "chunk:S": of a header, or of the length of a first piece, that never ends); "endless" (the file, and on and on);
-    "mute" (send a range and do not say which); "page" (200 and `page`, as a Wi-Fi network does that wants a login), with
-    "page:text/plain" as that type, and with "page:" without a type and a length.
+    "mute" (send a range and do not say which); "page" (200 and `page`, as a Wi-Fi network does that wants a login;
+    "page:text/plain": as that type; "page:": without a type and a length).
     `ranges` tells whether it knows ranges. `log` has (path, Range header or None) of each request.
     """
 
