@@ -26,31 +26,22 @@ WEIGHTS = Path(__file__).resolve().parent / "weights"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `tlhelpers doctor`."""
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
-    parser.add_argument(
-        "--timeout", type=float, default=120, help="seconds to wait for each framework's answer (%(default)s)"
-    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Prints the findings; 0 where the default lesson can run, else 1."""
-    report = examine(args.timeout)
+    report = examine()
     print(json.dumps(report, indent=1) if args.json else as_text(report))
     return 0 if report["lesson_can_run"] else 1
 
 
-def examine(timeout: float = 120) -> dict:
-    """Everything that was found, ready for JSON; `problems` has what is wrong, each with its mend.
-
-    Args:
-        timeout: Seconds to wait for each framework's answer.
-    """
+def examine() -> dict:
+    """Everything that was found, ready for JSON; `problems` has what is wrong, each with its mend."""
     # Before the frameworks are imported, since an import leaves bytecode behind.
     compiled = {name: probes.compiled_fraction(module) for name, module in probes.MODULES.items()}
     with ThreadPoolExecutor(len(FRAMEWORKS)) as pool:
-        answers = pool.map(lambda name: probes.ask_framework(name, timeout), FRAMEWORKS)
-        frameworks = dict(zip(FRAMEWORKS, answers, strict=True))
-    data = named_folder(DATA_VARIABLE)
-    cache = _cache_path()
+        frameworks = dict(zip(FRAMEWORKS, pool.map(probes.ask_framework, FRAMEWORKS), strict=True))
+    data, cache = named_folder(DATA_VARIABLE), _cache_path()
     places = [*([data] if data else []), cache / "downloads"]
     report = {
         "tlhelpers": __version__,

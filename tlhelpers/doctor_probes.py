@@ -75,7 +75,7 @@ def list_packages() -> dict[str, dict[str, str | None]]:
     return {extra: {name: _version(name) for name in some} for extra, some in names.items()}
 
 
-def ask_framework(framework: str, seconds: float) -> dict:
+def ask_framework(framework: str, seconds: float = 120) -> dict:
     """What one framework says of itself, from a process of its own.
 
     Args:
