@@ -128,13 +128,7 @@ def _read_zip(path: Path, wanted: Callable[[str], bool]) -> Iterator[Member]:
             if (info.external_attr >> 16) & 0o170000 == 0o120000:
                 _refuse_link(path, info.filename)
         for info in infos:
-            name = _tidy(info.filename)
-            if not wanted(name):
-                yield Member(name, b"")
-            elif info.file_size > MAX_FILE_BYTES:
-                yield Member(name, None)
-            else:
-                yield Member(name, archive.read(info))
+            yield _read_member(info.filename, info.file_size, wanted, lambda info=info: archive.read(info))
 
 
 def _read_tar(path: Path, wanted: Callable[[str], bool]) -> Iterator[Member]:
@@ -145,17 +139,17 @@ def _read_tar(path: Path, wanted: Callable[[str], bool]) -> Iterator[Member]:
                 _refuse_outside(path, info.name)
                 if info.issym() or info.islnk():
                     _refuse_link(path, info.name)
-                if not info.isfile():
-                    continue
-                name = _tidy(info.name)
-                if not wanted(name):
-                    yield Member(name, b"")
-                elif info.size > MAX_FILE_BYTES:
-                    yield Member(name, None)
-                else:
-                    yield Member(name, archive.extractfile(info).read())
+                if info.isfile():
+                    yield _read_member(info.name, info.size, wanted, archive.extractfile(info).read)
         while stream.read(1 << 20):  # to the very end, where gzip keeps the checksum of the whole
             pass
+
+
+def _read_member(name: str, size: int, wanted: Callable[[str], bool], read: Callable[[], bytes]) -> Member:
+    name = _printable(name.replace("\\", "/").removeprefix("./"))  # as it is in a folder
+    if not wanted(name):
+        return Member(name, b"")
+    return Member(name, read() if size <= MAX_FILE_BYTES else None)
 
 
 def _unpacked(path: Path) -> BinaryIO:
@@ -202,11 +196,6 @@ def walk_folder(folder: Path) -> Iterator[tuple[str, list[tuple[str, Path]], tup
         folders = [entry for entry in entries if entry.is_dir()]
         yield name, [(name + _printable(e.name), Path(e.path)) for e in entries if e not in folders], None
         waiting += [(f"{name}{_printable(e.name)}/", Path(e.path)) for e in reversed(folders)]
-
-
-def _tidy(name: str) -> str:
-    """A member's name in an archive, as it is in a folder."""
-    return _printable(name.replace("\\", "/").removeprefix("./"))
 
 
 def _printable(name: str) -> str:

@@ -91,9 +91,11 @@ def _fill(url: str, part: Path, file: RemoteFile, progress: bool) -> None:
     """Brings the rest of a file into `part`, with new tries after errors that may pass."""
     import requests
     import urllib3
+    from tqdm.auto import tqdm
 
     tries, ranges, last = 0, True, None
-    with _progress_bar(part, file.size, progress) as bar:
+    look = {"unit": "B", "unit_scale": True, "unit_divisor": 1024, "disable": not progress}
+    with tqdm(total=file.size, desc=part.name.removesuffix(".part"), **look) as bar:
         while (have := _size(part)) < file.size and tries < TRIES:
             if tries:
                 time.sleep(BACKOFF * 2 ** (tries - 1))
@@ -150,17 +152,23 @@ def _request_rest(url: str, part: Path, file: RemoteFile, bar, ranges: bool) -> 
         raise _other_content(url, answer, page, file, have)
     bar.n = have
     bar.refresh()
-    with _removed_when_full(part), open(part, "ab") as out:
-        if file.size - have > shutil.disk_usage(part.parent).free:
-            raise OSError(errno.ENOSPC, f"{file.size - have:,} bytes are to come, more than is free")
-        place = start
-        for piece in itertools.chain([first], pieces):
-            new = piece[max(0, have - place) : file.size - place]  # a server without ranges sends all again
-            place += len(piece)
-            out.write(new)
-            bar.update(len(new))
-            if place >= file.size:  # some send on and on
-                return
+    place = start
+    with explain_full_disk(part.parent):
+        try:
+            if file.size - have > shutil.disk_usage(part.parent).free:
+                raise OSError(errno.ENOSPC, f"{file.size - have:,} bytes are to come, more than is free")
+            with open(part, "ab") as out:
+                for piece in itertools.chain([first], pieces):
+                    new = piece[max(0, have - place) : file.size - place]  # a server without ranges sends all again
+                    place += len(piece)
+                    out.write(new)
+                    bar.update(len(new))
+                    if place >= file.size:  # some send on and on
+                        return
+        except OSError as error:  # a beginning is kept for the next try, except where it is what fills the disk
+            if is_no_room(error):
+                part.unlink(missing_ok=True)
+            raise
 
 
 def _ask(url: str, headers: dict[str, str]) -> tuple:
@@ -285,18 +293,6 @@ def _reason(url: str, error: Exception) -> str:
     return type(error).__name__
 
 
-@contextlib.contextmanager
-def _removed_when_full(part: Path):
-    """A beginning is kept for the next try, except where it is what fills the disk."""
-    with explain_full_disk(part.parent):
-        try:
-            yield
-        except OSError as error:
-            if is_no_room(error):
-                part.unlink(missing_ok=True)
-            raise
-
-
 def _check(url: str, part: Path, file: RemoteFile) -> None:
     """Compares the checksum; a file that is not the right one is removed, since it cannot be gone on with."""
     digest = hashlib.sha256()
@@ -319,10 +315,3 @@ def _check(url: str, part: Path, file: RemoteFile) -> None:
 
 def _size(part: Path) -> int:
     return part.stat().st_size if part.exists() else 0
-
-
-def _progress_bar(part: Path, size: int, progress: bool):
-    from tqdm.auto import tqdm
-
-    name = part.name.removesuffix(".part")
-    return tqdm(total=size, desc=name, unit="B", unit_scale=True, unit_divisor=1024, disable=not progress)
