@@ -2,9 +2,8 @@
 
 import os
 import warnings
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -17,8 +16,8 @@ from tlhelpers.errors import DatasetError, said
 from tlhelpers.paths import atomic_path, cache_folder
 
 PREPARATION = 3  # raised when the same archive would give other pixels or records, so that no old cache is taken
-_BATCH = 16  # images handed to a thread at once
-_BATCH_BYTES = 4 << 20  # or fewer, where the files are large
+_BATCH = 512  # images that are read before they are decoded, side by side
+_BATCH_BYTES = 64 << 20  # or fewer, where the files are large
 _IN_MEMORY = 1 << 30  # bytes; parts of a data set that are larger stay on disk
 _MAX_THREADS = 16  # reading and writing, by one thread, does not keep up with more
 
@@ -139,24 +138,14 @@ def _examine_all(path: Path, layout: Layout, size: int, progress: bool) -> Itera
     def work(batch: list[Member]) -> list[tuple[Record, np.ndarray | None]]:
         return [examine(member, *layout.place(member.name), size) for member in batch]
 
-    threads = min(_count_cores(), _MAX_THREADS)
-    pool, waiting = ThreadPoolExecutor(threads, thread_name_prefix="images"), deque[Future]()
-    with tqdm(total=count_members(path), desc=path.name, unit="file", disable=not progress) as bar:
-        try:
-            for batch in _batches(read_members(path, lambda name: _is_wanted(layout, name))):
-                waiting.append(pool.submit(work, batch))
-                if len(waiting) >= 4 * threads:  # what was read and not yet written stays in memory
-                    yield from _finish(waiting.popleft(), bar)
-            while waiting:
-                yield from _finish(waiting.popleft(), bar)
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _finish(done: Future, bar) -> Iterator[tuple[Record, np.ndarray | None]]:
-    results = done.result()
-    bar.update(len(results))
-    yield from results
+    with (
+        ThreadPoolExecutor(min(_count_cores(), _MAX_THREADS), thread_name_prefix="images") as pool,
+        tqdm(total=count_members(path), desc=path.name, unit="file", disable=not progress) as bar,
+    ):
+        for batch in _batches(read_members(path, lambda name: _is_wanted(layout, name))):
+            for result in pool.map(lambda member: examine(member, *layout.place(member.name), size), batch):
+                bar.update()
+                yield result
 
 
 def _is_wanted(layout: Layout, name: str) -> bool:
