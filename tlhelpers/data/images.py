@@ -102,11 +102,10 @@ def decode_opened(image: Image.Image, data: bytes) -> Image.Image | np.ndarray:
         decoded = _decode_jpeg(image, data) if image.format in ("JPEG", "MPO") else None
         if decoded is None:
             _mend_numbers(image, data)
-            kind = image.format
             image.load()  # the first frame, where there are several
             decoded = _to_rgb(image)
-            if kind in ("WEBP", "AVIF", "HEIF", "BMP", "TIFF"):
-                _check_end(decoded, kind, data)
+            if image.format in ("WEBP", "AVIF", "HEIF", "BMP", "TIFF"):
+                _check_end(decoded, image.format, data)
         turn = _UPRIGHT.get(_orientation(image))
         if turn is None:
             return decoded
