@@ -147,7 +147,6 @@ def _shorten(script: str) -> str:
     """jupyterquiz's script without the kinds of question that are not used, comment lines and indentation."""
     folder = resources.files("jupyterquiz") / "js"
     for name in UNUSED_SCRIPTS:
-        if (folder / name).is_file():
-            script = script.replace((folder / name).read_text(encoding="utf-8"), "")
+        script = script.replace((folder / name).read_text(encoding="utf-8"), "")
     lines = (line.strip() for line in script.splitlines())
     return "\n".join(line for line in lines if line and not line.startswith("//"))

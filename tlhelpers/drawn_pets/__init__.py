@@ -78,16 +78,14 @@ def draw_pets(
     for name in fixed:
         if name not in known:
             raise UnknownNameError("factor", name, known)
-    images = np.empty((n, size, size, 3), np.uint8)
-    drawn = []
+    numbers = {breed.name: k for k, breed in enumerate(BREEDS)}
+    images, drawn = np.empty((n, size, size, 3), np.uint8), []
+    masks, boxes = (np.empty((n, size, size), bool), np.empty((n, 4), np.float32)) if truth else (None, None)
     for i in range(n):
         sampled = sample_factors(chosen[i % len(chosen)], np.random.default_rng((seed, i)))
         drawn.append(dataclasses.replace(sampled, **fixed))
         images[i] = draw(drawn[i], size, style)
+        if truth:
+            masks[i], boxes[i] = draw_truth(drawn[i], size)
     species = np.array([SPECIES.index(f.species) for f in drawn], np.int64)
-    numbers = {breed.name: k for k, breed in enumerate(BREEDS)}
-    masks, boxes = np.empty((n, size, size), bool), np.empty((n, 4), np.float32)
-    for i, f in enumerate(drawn if truth else ()):
-        masks[i], boxes[i] = draw_truth(f, size)
-    where = (masks, boxes) if truth else (None, None)
-    return DrawnPets(images, species, np.array([numbers[f.breed] for f in drawn], np.int64), tuple(drawn), *where)
+    return DrawnPets(images, species, np.array([numbers[f.breed] for f in drawn], np.int64), tuple(drawn), masks, boxes)
