@@ -166,10 +166,11 @@ def test_metadata_that_end_in_zeros_are_no_loss():
 
 def test_a_png_in_very_many_pieces_takes_no_time():
     whole = save(RGB, "PNG")
-    start = time.perf_counter()
+    data = whole[:33] + chunk(b"quIz", b"") * 5_000_000 + whole[33:]
+    start = time.process_time()
     with pytest.raises(ImageError) as error:
-        decode(whole[:33] + chunk(b"quIz", b"") * 5_000_000 + whole[33:])
-    assert time.perf_counter() - start < 5
+        decode(data)
+    assert time.process_time() - start < 2
     assert error.value.reason == "too large"
     rows = b"".join(b"\0" + bytes([y % 256]) * 600 for y in range(200))
     body = zlib.compress(rows, 0)
@@ -179,14 +180,15 @@ def test_a_png_in_very_many_pieces_takes_no_time():
     assert picture.getpixel((7, 150)) == (150, 150, 150)
 
 
+@pytest.mark.parametrize("format", ["JPEG", "GIF"])
 @pytest.mark.parametrize("head", [3, 12, 200])
 @pytest.mark.parametrize("filling", [b"\xff", b"\0"])
-def test_a_head_and_megabytes_of_nothing_take_no_time(head, filling):
-    data = save(RGB, "JPEG")[:head] + filling * 30_000_000
-    start = time.perf_counter()
+def test_a_head_and_megabytes_of_nothing_take_no_time(format, head, filling):
+    data = save(RGB, format)[:head] + filling * 30_000_000
+    start = time.process_time()
     with pytest.raises(ImageError):
         decode(data)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 1
 
 
 def test_a_jpeg_of_thousands_of_passes_is_refused_before_it_is_decoded():

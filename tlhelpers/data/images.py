@@ -66,6 +66,8 @@ def open_image(data: bytes) -> Image.Image:
     if kind == "HEIC" and "HEIF" not in _formats():
         raise ImageError("HEIC", "a photo of an iPhone; to read it, install pi-heif")
     # Before Pillow, which goes byte by byte, and chunk by chunk, through what is not there.
+    if kind == "GIF":
+        data = _cut_filling(data)
     if kind == "PNG":
         _check_chunks(data)
     if kind == "JPEG":
@@ -285,7 +287,7 @@ def _check_end(image: Image.Image, kind: str, data: bytes) -> None:
     Raises:
         ImageError: with another byte there the picture is another, and what it shows there is no border of one colour.
     """
-    rest = data[: len(data.rstrip(data[-1:])) + 16]  # a few of the bytes may be its own
+    rest = _cut_filling(data)
     filled = len(data) - len(rest)
     if filled < 64:
         return
@@ -297,6 +299,10 @@ def _check_end(image: Image.Image, kind: str, data: bytes) -> None:
     # Without loss a WebP's pixel of one colour takes a bit. In the others no flat area is written as one byte.
     if {"BMP": abrupt, "TIFF": abrupt, "WEBP": flat < filled}.get(kind, True):
         raise ImageError("truncated", "the end of the file was lost, and filled up with one byte")
+
+
+def _cut_filling(data: bytes) -> bytes:
+    return data[: len(data.rstrip(data[-1:])) + 16]  # a few of the equal bytes may be its own
 
 
 def _count_flat(image: Image.Image, rows: range) -> tuple[int, bool]:
