@@ -49,12 +49,11 @@ def _local_folders() -> list[Path]:
 def bring(file: RemoteFile, name: str, to: Path | str | None, progress: bool) -> Path:
     """One file of what is called `name`; arguments and errors as for `fetch`."""
     found = find_local(file)
-    if to is None:
-        if found is not None:
+    target = (cache_folder() / "downloads" if to is None else Path(to).expanduser().absolute()) / file.path
+    if found is not None:
+        if to is None:
             return found
-        target = cache_folder() / "downloads" / file.path
-    else:
-        target = _place_in_pack(file, found, Path(to).expanduser().absolute())
+        target = target.with_name(found.name)  # nobody should take a stand-in for the whole
     if target.exists():
         return target
     if found is not None:
@@ -65,13 +64,6 @@ def bring(file: RemoteFile, name: str, to: Path | str | None, progress: bool) ->
         return download(file, target, progress)
     except NoAnswerError as error:
         raise DataNotFoundError(_not_found(file, name, str(error))) from error
-
-
-def _place_in_pack(file: RemoteFile, found: Path | None, pack: Path) -> Path:
-    """A stand-in is copied under its own name: nobody should take it for the whole."""
-    if found is not None and found.name != file.name:
-        return pack / file.path.rsplit("/", 1)[0] / found.name
-    return pack / file.path
 
 
 def _not_found(file: RemoteFile, name: str, why: str) -> str:

@@ -47,8 +47,12 @@ def use_pack_caches() -> dict[str, str]:
             continue
         if module in sys.modules:
             raise TlhelpersError(
-                f"{module} has been imported, and would not see the weights of {pack}. Restart the kernel and call "
-                f"use_pack_caches() before you import it, or set {variable}={pack / name} before you start Python."
+                said(
+                    f"{module} has been imported, and would not see the weights of {pack}. Restart the kernel and call "
+                    f"use_pack_caches() before you import it, or set {variable}={pack / name} before Python starts.",
+                    f"{module} ya está importado y no vería los pesos de {pack}. Reinicie el núcleo y llame a "
+                    f"use_pack_caches() antes de importarlo, o ponga {variable}={pack / name} antes de abrir Python.",
+                )
             )
         found[variable] = str(_writable(pack / name))
     os.environ.update(found)
