@@ -28,7 +28,7 @@ HEADS = {
 }
 HELD = {
     "en": "{held} of {all} claims hold, in both frameworks.",
-    "es": "Se cumplen {held} de {all}, en ambos frameworks.",
+    "es": "Se cumplen {held} de {all}, en ambas bibliotecas.",
 }
 
 

@@ -17,7 +17,7 @@ from tlcourse.first_cell import INSTALL_TAG, first_cell
 from tlcourse.lessons import Lesson, read_lesson
 from tlcourse.notebook_files import read_notebook, text_of, write_notebook
 from tlcourse.outputs import keep_valid_outputs
-from tlcourse.sentences import SETUP_TAG, setup_code
+from tlcourse.sentences import SETUP_TAG, setup_code, spanish_parameters
 from tlcourse.source_cells import FOLDED_TAG, PARAMETERS_TAG, SOLUTION_TAG, SourceCell
 from tlcourse.variants import FRAMEWORK_NAMES, FRAMEWORKS, LANGUAGES
 
@@ -108,6 +108,8 @@ def make_notebook(lesson: Lesson, language: str, framework: str, course: list[Ou
         if not cell.belongs_to(language, framework):
             continue
         text = _fill_in(cell, language, framework)
+        if PARAMETERS_TAG in cell.tags and language == "es" and lesson.sentences:
+            text = spanish_parameters(lesson.sentences.path, lesson.sentences.parameters, text)
         if MAP in text and cell.kind == "markdown":
             text = text.replace(MAP, map_table(lesson.name, course, language, framework))
         if cell.kind == "code" and not any(built["cell_type"] == "code" for built in cells):

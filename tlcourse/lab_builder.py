@@ -24,7 +24,8 @@ from tlcourse.builder import make_notebook, notebook_path
 from tlcourse.course_map import read_course
 from tlcourse.lessons import Lesson, find_notebooks
 from tlcourse.notebook_files import write_notebook
-from tlcourse.source_cells import SourceCell, read_cells, strip_magics
+from tlcourse.sentences import spanish_parameters
+from tlcourse.source_cells import PARAMETERS_TAG, SourceCell, read_cells, strip_magics
 from tlcourse.variants import FRAMEWORKS, LANGUAGES
 from tlhelpers.errors import DataNotFoundError, LessonError
 
@@ -37,6 +38,14 @@ UNSOLVED = {
     "en": "Task {number} ({title}) is not solved yet: put your code in the place of this line and run the cell again.",
     "es": "La tarea {number} ({title}) aún no está resuelta: ponga su código en lugar de esta línea y ejecute de nuevo "
     "la celda.",
+}
+PARAMETERS = {  # what the comments beside them say in Spanish
+    "LANGUAGE": 'de las figuras y los mensajes: "en" o "es"',
+    "DATASET": 'o "oxford_pets_breeds": 37 razas en fotos',
+    "BACKBONE": 'o "efficientnet_lite0", "resnet50", ...',
+    "IMAGE_SIZE": "lado de las imágenes, en píxeles; el tamaño con el que se entrenó la red base",
+    "BASELINE_EPOCHS": "pasadas por los datos desde cero",
+    "SEEDS": "cuántas veces se repite el experimento de la tarea 6",
 }
 UNWRITTEN = {"en": "*Write your answer here.*", "es": "*Escriba aquí su respuesta.*"}
 
@@ -114,6 +123,9 @@ def make_notebooks(lab: Path, *, solved: bool) -> dict[Path, dict]:
         for framework in FRAMEWORKS:
             notebook = make_notebook(lesson, language, framework, course)
             for cell in notebook["cells"]:
+                if language == "es" and PARAMETERS_TAG in cell["metadata"].get("tags", []):
+                    text = spanish_parameters(Path(__file__), PARAMETERS, "".join(cell["source"]))
+                    cell["source"] = text.splitlines(keepends=True)
                 _finish(cell, definition, language, solved)
             notebooks[notebook_path(lab, NAME, language, framework)] = notebook
     return notebooks

@@ -1,5 +1,6 @@
 """What the cells of a built notebook print and draw: kept while it belongs to the code, checked before a release."""
 
+import ast
 import base64
 import copy
 import io
@@ -13,7 +14,7 @@ from tlcourse.lessons import Lesson
 from tlcourse.notebook_files import code_cells, join_lines, read_notebook, tags_of, text_of, write_notebook
 from tlcourse.records import claim_of, collect
 from tlcourse.sentences import SETUP_TAG, read_setup, strings_in
-from tlcourse.source_cells import SOLUTION_TAG, strip_magics
+from tlcourse.source_cells import PARAMETERS_TAG, SOLUTION_TAG, strip_magics
 from tlhelpers.claims import CLAIM_MIME, Claim, claim_output
 
 INJECTED_TAG = "injected-parameters"  # papermill's mark for the cell that it puts in
@@ -37,7 +38,9 @@ def keep_valid_outputs(notebook: dict, old: dict) -> None:
         if SETUP_TAG in tags_of(cell) and SETUP_TAG in tags_of(previous):
             (words, claims), (old_words, _) = read_setup(text_of(cell)), read_setup(text_of(previous))
             changed = {name for name in words if words[name] != old_words.get(name)}
-        elif text_of(cell) != text_of(previous) or (changed and changed & set(strings_in(strip_magics(text_of(cell))))):
+        elif _code_of(cell) != _code_of(previous) or (
+            changed and changed & set(strings_in(strip_magics(text_of(cell))))
+        ):
             break
         kept = [] if SOLUTION_TAG in tags_of(cell) else clean_outputs(previous["outputs"])
         cell["outputs"] = [_say_anew(output, claims) for output in kept]
@@ -143,6 +146,11 @@ def _say_anew(output: dict, claims: dict[str, dict]) -> dict:
     said = claim_output(claim_of(record | now))
     said["text/plain"] = said["text/plain"].splitlines(keepends=True)
     return output | {"data": said}
+
+
+def _code_of(cell: dict) -> str:
+    """A cell's text; of the parameters, the code without the comments, which say what a value is and change nothing."""
+    return ast.unparse(ast.parse(text_of(cell))) if PARAMETERS_TAG in tags_of(cell) else text_of(cell)
 
 
 def _overwrite(text: str) -> str:

@@ -44,7 +44,7 @@ RANGES = {  # both ends; of a lesson alone where its number stands before the na
 }  # fmt: skip
 DATA, FOLDER, FILE = "a data set or a folder", "a folder", "a file"
 PATHS = {"DATASET": DATA, "REAL_PHOTOS": DATA, "SOUNDS": FOLDER, "DOG_PHOTO": FILE}
-OPEN = ("...", "such as")  # in a comment: what it lists is not all
+OPEN = ("...", "such as", ', como "')  # in a comment: what it lists is not all
 TRY_NETWORK = {
     "pytorch": "load_network(sys.argv[1], pretrained=False)",
     "tensorflow": "load_network(sys.argv[1], 64, pretrained=False, include_top=False)",

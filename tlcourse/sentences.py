@@ -9,6 +9,8 @@
         es: Con diez etiquetas por clase la red congelada va por delante.
         at_least: 10                                                # at_least, at_most or both
         unit: {en: points, es: puntos}                              # a plain text where both languages have the same
+    parameters:                                                     # their comments in Spanish; English in the source
+      LABELS: imágenes etiquetadas de cada clase
     photos:                                                         # what the lesson asks of a folder of photos
       labels: [LABELS, FEW_LABELS]                                  # parameters: labelled images of each class
       image_size: IMAGE_SIZE                                        # this and what follows as it calls `load_splits`
@@ -22,6 +24,7 @@ lesson says what it asks of a folder, that cell also looks whether `DATASET` has
 import ast
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +41,11 @@ from tlhelpers.quiet import import_tensorflow
 
 import_tensorflow()  # its notes about processor and GPU look like errors, and are none
 """
-SETUP = """# The language, the words of figures, and the claims that cells below check. You need not read this cell.
+SETUP_COMMENT = {
+    "en": "The language, the words of figures, and the claims that cells below check. You need not read this cell.",
+    "es": "El idioma, las palabras de las figuras y las afirmaciones que se comprueban abajo. No hace falta leerla.",
+}
+SETUP = """# {comment}
 from tlhelpers.claims import lesson_claims
 from tlhelpers.data.network_weights import use_pack_caches
 
@@ -67,6 +74,7 @@ class Sentences:
     words: dict[str, dict[str, str]]
     claims: dict[str, dict]  # "en", "es", "unit" (a mapping), and "at_least" and "at_most" where they are given
     photos: dict  # what it asks of a folder of photos: "labels", and arguments of `load_splits`; may be empty
+    parameters: dict[str, str]  # the comments beside the parameters, in Spanish
 
     def claims_in(self, language: str) -> dict[str, dict]:
         """The claims as `tlhelpers.claims.lesson_claims` takes them: the unit is a text of this language."""
@@ -85,7 +93,7 @@ def read_sentences(path: Path) -> Sentences | None:
         return None
     except (ValueError, yaml.YAMLError) as error:
         raise LessonError(f"{path}: expected a YAML file of words and claims, came: {error}") from None
-    found = _mapping(path, "the file", found or {}, optional=("question", "words", "claims", "photos"))
+    found = _mapping(path, "the file", found or {}, optional=("question", "words", "claims", "photos", "parameters"))
     question = found.get("question")
     return Sentences(
         path,
@@ -93,7 +101,29 @@ def read_sentences(path: Path) -> Sentences | None:
         {name: _both(path, f"words: {name}", texts) for name, texts in _named(path, "words", found).items()},
         {name: _claim(path, f"claims: {name}", values) for name, values in _named(path, "claims", found).items()},
         _named(path, "photos", found),
+        _named(path, "parameters", found),
     )
+
+
+def spanish_parameters(path: Path, said: dict[str, str], source: str) -> str:
+    """The parameters cell with its comments in Spanish; a line of it is `NAME = value  # comment`.
+
+    Args:
+        path: Where the Spanish comments stand, for messages.
+        said: They, by the parameter's name.
+        source: The cell with its English comments.
+
+    Raises:
+        LessonError: A comment without its Spanish, a Spanish one without its comment, or other choices in quotation
+            marks.
+    """
+    comments = dict(re.findall(r"^(\w+) = .*?  # (.*)$", source, re.MULTILINE))
+    for name in sorted(comments.keys() | said.keys()):
+        choices = [re.findall(r'"[^"]+"', texts.get(name) or "") for texts in (comments, said)]
+        if name not in comments or not said.get(name) or choices[0] != choices[1]:
+            expected = f"expected in Spanish what the source says, {comments.get(name)!r}, with the same choices"
+            raise _fail(path, f"parameters: {name}", expected, repr(said.get(name)))
+    return re.sub(r"^((\w+) = .*?  # ).*$", lambda line: line[1] + said[line[2]], source, flags=re.MULTILINE)
 
 
 def setup_code(sentences: Sentences, language: str, framework: str, parameters: dict) -> str:
@@ -110,6 +140,7 @@ def setup_code(sentences: Sentences, language: str, framework: str, parameters: 
         list(fixed), [_literal(value) for value in fixed.values()]
     ))  # fmt: skip
     code = SETUP.format(
+        comment=SETUP_COMMENT[language],
         language=_literal(language),
         framework=_literal(framework),
         words=_literal({name: texts[language] for name, texts in sentences.words.items()}),

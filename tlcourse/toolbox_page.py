@@ -44,7 +44,7 @@ Estas son las herramientas que las lecciones construyen ante usted. En un proyec
 from tlhelpers.pytorch.training import fit  # o tlhelpers.tensorflow.…
 ```
 
-O copie su texto del archivo enlazado: cada herramienta necesita solo su framework y las demás de esta página. Los
+O copie su texto del archivo enlazado: cada herramienta necesita solo su biblioteca y las demás de esta página. Los
 modelos son `nn.Module` y `keras.Model` corrientes, así que todo encaja con código que no sabe nada de este curso.
 
 ## Herramientas""",
@@ -57,7 +57,7 @@ WORDS = {
         "folded": "## Inside of the networks\n\nDefinitions and the reading of weights, which the lessons show folded.",
     },
     "es": {
-        "both": "Ambos frameworks",
+        "both": "Ambas bibliotecas",
         "built": "Se construye en",
         "source": "fuente",
         "folded": "## Dentro de las redes\n\nDefiniciones y lectura de pesos, que las lecciones muestran plegadas.",

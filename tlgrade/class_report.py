@@ -23,7 +23,7 @@ TEXTS = {
         "class": "informe de la clase", "submissions": "entregas calificadas", "lost": "sin calificar", "mean": "media",
         "median": "mediana", "points": "Puntos", "tasks": "Tareas: parte media de los puntos",
         "runs": "Cómo terminaron las ejecuciones", "hardest": "Razas más difíciles: parte reconocida en la clase",
-        "seconds": "Segundos por entrega", "most": "la más larga", "trusted": "calificadas sin caja de seguridad",
+        "seconds": "Segundos por entrega", "most": "la más larga", "trusted": "calificadas sin entorno aislado",
     },
 }  # fmt: skip
 

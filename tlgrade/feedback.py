@@ -22,7 +22,7 @@ TEXTS = {
     },
     "es": {
         "points": "Puntos", "task": "Tarea", "reason": "Por qué", "bonus": "extra", "of": "de", "run": "La ejecución",
-        "cells": "Celdas que produjeron un error, contadas desde 1", "trusted": "Se calificó sin caja de seguridad.",
+        "cells": "Celdas que produjeron un error, contadas desde 1", "trusted": "Se calificó sin entorno aislado.",
         "copies": "esta celda está más de una vez en el cuaderno, y cuenta la última",
         "halves": "Los porcentajes son de una mitad de las imágenes ocultas; los puntos salen de la otra mitad.",
     },

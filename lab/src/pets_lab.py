@@ -25,7 +25,7 @@
 # the idea, the third nearly the code. They name the lesson that shows it.
 
 # %% [markdown] lang="es"
-# # Práctica: las razas del refugio
+# # Laboratorio: las razas del refugio
 #
 # **{Framework}** · unas tres horas · antes: lección 01, gatos y perros.
 #
@@ -33,20 +33,20 @@
 # recién llegado; usted construirá el programa que dice la raza. Hay pocas fotos etiquetadas de cada una, así que
 # aprovechará lo que ya sabe una red preentrenada.
 #
-# **Cómo funciona.** Hay ocho tareas. En cada una
+# **Cómo funciona.** Hay ocho tareas. En cada una:
 #
 # - escriba su código en lugar de la línea `raise NotImplementedError(...)`;
 # - la celda siguiente lo **comprueba** al momento y le dice qué falla. No cambie esas celdas. Están para enseñar; no
 #   deciden su nota;
 # - `lab.submit(...)` escribe predicciones para imágenes cuya raza nadie le ha dicho. Eso es lo que se califica: quien
 #   corrige vuelve a ejecutar todo su cuaderno, con imágenes nuevas. Por eso, antes de entregar, elija *Reiniciar el kernel
-#   y ejecutar todo*.
+#   y ejecutar todo* (*Kernel → Restart Kernel and Run All Cells…*).
 #
 # Las tareas que piden una función se califican con casos propios, uno por uno; con la mitad bien se obtiene la mitad de
 # los puntos. La celda se ejecuta con lo que su cuaderno **importa, define como función o fija como constante**, y con
 # nada más: su comprobación hace lo mismo.
 #
-# Son veinte puntos, tres más por las respuestas escritas y un extra para quien supere el listón. Las palabras nuevas están
+# Son veinte puntos, tres más por las respuestas escritas y un extra para quien supere la marca. Las palabras nuevas están
 # en el [glosario](../../docs/glosario.md). Las fotos son de **37** razas: los textos que hablan de 35 vienen de una versión
 # anterior.
 #
@@ -229,7 +229,7 @@ checks.check_balance(data, class_balance)
 # **Encontrar los defectos.** Las colecciones sacadas de la web traen imágenes de un solo color, restos de una descarga
 # fallida, y fotos repetidas. Escriba `find_defects`: devuelve los índices de las imágenes cuyos píxeles son todos
 # iguales y los de las que son copia exacta de otra *anterior*. De dos copias, la primera se conserva. Cada imagen tiene
-# la forma `(alto, ancho, 3)`; su tamaño puede ser distinto del de las imágenes de la práctica.
+# la forma `(alto, ancho, 3)`; su tamaño puede ser distinto del de las imágenes del laboratorio.
 #
 # <details><summary>Pista 1: un empujón</summary>
 #

@@ -16,7 +16,7 @@
 #
 # **{Framework}** · unos 20 minutos · hace falta un poco de Python; de aprendizaje automático, todavía nada.
 #
-# Al terminar esta lección podrá
+# Al terminar esta lección podrá:
 #
 # - decir qué es el aprendizaje por transferencia, con sus palabras y con cuatro símbolos;
 # - distinguir un cambio de *dominio* de un cambio de *tarea*;
@@ -89,8 +89,8 @@ DRAWS = 5  # how often they are drawn anew
 # dibujos, imágenes tomadas de noche.
 #
 # Una [**tarea**](../../docs/glosario.md#tarea) es $T = \{Y, f\}$. Aquí $Y$ es el conjunto de respuestas; para nosotros,
-# {gato, perro}. $f$ es la regla que da la respuesta correcta a cada imagen. Nadie conoce $f$; la aprendemos a partir de
-# ejemplos.
+# {gato, perro}. $f$ es la regla, o **función de tarea**, que da la respuesta correcta a cada imagen. Nadie la conoce; la
+# aprendemos a partir de ejemplos.
 #
 # Hay un [**origen**](../../docs/glosario.md#tarea-de-origen), $D_S$ y $T_S$ (del inglés *source*), donde los datos
 # abundaban, y un [**destino**](../../docs/glosario.md#tarea-de-destino), $D_T$ y $T_T$ (*target*), donde escasean. El
@@ -206,7 +206,7 @@ show_quiz("00_start_here/domain_or_task", LANGUAGE)
 #
 # Una red es una fila de [capas](../../docs/glosario.md#capa). La última da nombre a las cosas; se llama
 # [**cabeza**](../../docs/glosario.md#cabeza). Todo lo que hay antes es la [**red base**](../../docs/glosario.md#red-base)
-# (en inglés, *backbone*): convierte una imagen en una lista de números, sus
+# (*backbone*; en muchos textos, «modelo base»): convierte una imagen en una lista de números, sus
 # [**características**](../../docs/glosario.md#característica) (*features*).
 #
 # La antigua cabeza nombra las cosas antiguas, así que se quita. ¿Y la red base? Hay dos maneras.
@@ -589,7 +589,7 @@ claim("learnt_not_built", 100 * gain)
 
 # %% [markdown] lang="en"
 # So it is the learning that transfers. But these are drawings, and drawings are easy. On real photos of cats and dogs
-# (`DATASET = "cats_vs_dogs"`), ten labels a class give about 69 % with the features of this small network, and 51 %, a
+# (`DATASET = "cats_vs_dogs"`), ten labels a class give about 69 % with the features of this small network, and 50 %, a
 # coin's share, with pixels. With the features of a network that was trained on a million larger photos they give about
 # 96 %. You will meet that network in lesson 01.
 #
@@ -601,7 +601,7 @@ claim("learnt_not_built", 100 * gain)
 # %% [markdown] lang="es"
 # Así que lo que se transfiere es lo aprendido. Pero esto son dibujos, y los dibujos son fáciles. Con fotos reales de gatos
 # y perros (`DATASET = "cats_vs_dogs"`), diez etiquetas por clase dan cerca del 69 % con las características de esta red
-# pequeña, y un 51 % con píxeles, como una moneda al aire. Con las características de una red que se entrenó con un millón
+# pequeña, y un 50 % con píxeles, como una moneda al aire. Con las características de una red que se entrenó con un millón
 # de fotos más grandes dan cerca del 96 %. Esa red la conocerá en la lección 01.
 #
 # ## ¿Está todo?
@@ -648,7 +648,7 @@ show_quiz("00_start_here/after", LANGUAGE)
 # {map}
 #
 # Cada lección existe en PyTorch y en TensorFlow, en español y en inglés. Las preguntas y los experimentos son los mismos;
-# el código es el de cada framework. Así que puede pasar de una versión a otra cuando quiera.
+# el código es el de cada biblioteca. Así que puede pasar de una versión a otra cuando quiera.
 #
 # ## Para seguir leyendo
 #

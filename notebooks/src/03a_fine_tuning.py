@@ -1155,7 +1155,7 @@ for rate in (1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 1e-2) if BACKBONE == "efficientnet_li
 # %% [markdown] lang="es" framework="pytorch"
 # ## 6. Un plan de la tasa
 #
-# `fit` baja la tasa cuando la validación se estanca. Muchos programas, en cambio, fijan de antemano todo el recorrido
+# `fit` reduce la tasa cuando la validación se estanca. Muchos programas, en cambio, fijan de antemano todo el recorrido
 # de la tasa: un [**plan de la tasa**](../../docs/glosario.md#plan-de-la-tasa) (*schedule*). El más corriente baja
 # siguiendo un coseno. A menudo lo precede un [**calentamiento**](../../docs/glosario.md#calentamiento): la tasa sube en
 # los primeros pasos, mientras Adam aún sabe poco del tamaño de los gradientes. Un coseno solo **no** tiene
@@ -1164,7 +1164,7 @@ for rate in (1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 1e-2) if BACKBONE == "efficientnet_li
 # %% [markdown] lang="es" framework="tensorflow"
 # ## 6. Un plan de la tasa
 #
-# `fit` baja la tasa cuando la validación se estanca. Muchos programas, en cambio, fijan de antemano todo el recorrido
+# `fit` reduce la tasa cuando la validación se estanca. Muchos programas, en cambio, fijan de antemano todo el recorrido
 # de la tasa: un [**plan de la tasa**](../../docs/glosario.md#plan-de-la-tasa) (*schedule*). El más corriente baja
 # siguiendo un coseno. A menudo lo precede un [**calentamiento**](../../docs/glosario.md#calentamiento): la tasa sube en
 # los primeros pasos, mientras Adam aún sabe poco del tamaño de los gradientes. Un coseno solo **no** tiene

@@ -561,8 +561,8 @@ claim("a_linear_classifier_misses_much", min(apart["z", t][1] - apart["z", t][0]
 #
 # $$y = \gamma \, \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta$$
 #
-# con una media $\mu$ y una varianza $\sigma^2$ acumuladas al entrenar, con fotos del mundo; $\gamma$ y $\beta$ son
-# aprendidos, y $\epsilon$ es un número pequeño que evita dividir entre cero. Con imágenes nocturnas, $\mu$ y $\sigma^2$
+# con una media $\mu$ y una varianza $\sigma^2$ acumuladas al entrenar, con fotos del mundo; $\gamma$ y $\beta$ se
+# aprenden, y $\epsilon$ es un número pequeño que evita dividir entre cero. Con imágenes nocturnas, $\mu$ y $\sigma^2$
 # son erróneas en *todas* las capas. **[AdaBN](../../docs/glosario.md#adabn)** (Li y otros, 2017) las sustituye: se
 # dejan pasar imágenes del dominio y se guardan sus medias y varianzas. No aprende ningún peso, ni hace falta ninguna
 # etiqueta.
@@ -582,7 +582,7 @@ claim("a_linear_classifier_misses_much", min(apart["z", t][1] - apart["z", t][0]
 
 # %% [markdown] lang="es" framework="tensorflow"
 # En Keras, una llamada con `training=True` mueve las estadísticas: nueva = momentum · antigua + (1 − momentum) · lote.
-# Con el momentum $k / (k + 1)$ en el lote $k = 0, 1, 2, \dots$ resultan la media simple de todos los lotes. La red
+# Con el momentum $k / (k + 1)$ en el lote $k = 0, 1, 2, \dots$ resulta la media simple de todos los lotes. La red
 # adaptada es una gemela que se usa una y otra vez, porque para cada modelo nuevo Keras volvería a trazar `predict`.
 
 
@@ -624,7 +624,7 @@ def adapt_batch_norm(images):
 # %% [markdown] lang="es"
 # ¿Qué estadísticas reciben las *fotos*, de las que aprende el clasificador? Según el artículo, las de las fotos: a cada
 # dominio, las suyas. Sería más barato adaptar solo el destino y dejar la red y el clasificador como están para las
-# fotos. Probamos las dos opciones. (El orden mezclado importa: un lote de una sola raza tiene las estadísticas de esa
+# fotos. Probamos las dos opciones. (Conviene mezclar el orden: un lote de una sola raza tiene las estadísticas de esa
 # raza).
 
 # %%
@@ -1285,7 +1285,7 @@ for ax in axes:
 # reservado etiquetas para la prueba. Las curvas de la izquierda son todo lo que se tendría en el uso. Se solapan: sería
 # aventurado leer en ellas qué destino mejora.
 #
-# Y `SEED` importa. Ejecute el notebook con otra: en ejecuciones nuestras, los bocetos ganaron casi siempre, y de noche
+# Y `SEED` importa. Ejecute el cuaderno con otra: en ejecuciones nuestras, los bocetos ganaron casi siempre, y de noche
 # DANN unas veces ganó y otras perdió, en ambos casos más de diez puntos. (La subida de $\lambda$ es la del artículo.
 # Con otros ajustes puede salir de otro modo; quien elige el mejor por su exactitud de prueba se engaña).
 #
@@ -1362,7 +1362,7 @@ claim("mmd_helps_on_sketches", gains["breeds", "sketch", "mmd"])
 # Una red sin BatchNorm (VGG-16, un transformer de visión) no tiene AdaBN; tome las puntuaciones z. MMD y DANN también
 # pueden entrenar toda la red, y no un adaptador sobre características congeladas: es el uso de los artículos, y cuesta
 # tanto como un ajuste fino, por partida doble. La última línea de la tabla da los segundos de este
-# notebook, con razas y un destino. CORAL, MMD y DANN tienen ya las características; AdaBN hace pasar por la red las
+# cuaderno, con razas y un destino. CORAL, MMD y DANN tienen ya las características; AdaBN hace pasar por la red las
 # imágenes sin etiquetar.
 
 # %% [markdown] lang="en"

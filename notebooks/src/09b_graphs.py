@@ -122,15 +122,15 @@ keras.utils.set_random_seed(SEED)
 # equal breeds, chance alone gives about 6 %: then a meeting says nothing.
 
 # %% [markdown] lang="es"
-# ## 1. Dos parques y una perilla
+# ## 1. Dos parques y un regulador
 #
 # En un parque hay 800 mascotas dibujadas de dieciséis razas. Nuestra cámara ve mal: tomamos las
 # [características](../../docs/glosario.md#característica) de la [red base](../../docs/glosario.md#red-base) congelada y
-# les sumamos un ruido dos veces mayor que su propia dispersión. Así, mirar una vez a una mascota dice poco de su raza.
+# les sumamos un ruido del doble de su propia dispersión. Así, mirar una vez a una mascota dice poco de su raza.
 #
 # Pero sabemos quién se ha encontrado con quién. Las mascotas son **nodos**, y cada encuentro es una **arista** entre
 # dos de ellas, que pasan a ser **vecinas**. Nodos y aristas forman un [grafo](../../docs/glosario.md#grafo). ¿Dicen
-# algo los encuentros sobre las razas? Depende de una sola perilla, $h$: la proporción de encuentros que ocurren dentro
+# algo los encuentros sobre las razas? Depende de un solo regulador, $h$: la proporción de encuentros que ocurren dentro
 # de una misma raza ([homofilia](../../docs/glosario.md#homofilia)). Con $h = 80\,\%$, Dios los cría y ellos se juntan.
 # Con dieciséis razas iguales, el puro azar da cerca de un 6 %: entonces un encuentro no dice nada.
 
@@ -291,7 +291,7 @@ class SageLayer(layers.Layer):
 
 # %% [markdown] lang="es" framework="pytorch"
 # **La biblioteca.** En PyTorch no hace falta escribir esta capa cada vez: `torch_geometric` la trae, junto con decenas
-# de otras. Si se le dan nuestros pesos, da nuestros números. (La celda la pasa por alto si no está instalada).
+# de otras. Si se le dan nuestros pesos, da nuestros números. (Si no está instalada, la celda no hace nada).
 
 # %% [markdown] lang="es" framework="tensorflow"
 # **¿Una biblioteca?** Para Keras no hay ninguna bien mantenida, a fecha de 2026. La última versión de `tensorflow-gnn`
@@ -942,7 +942,7 @@ print(f"{words['tuned']} – {words['alone']}, h = {percent(CHANCE, 0)}: {metric
 #
 # ## 7. Grafos reales: «See also»
 #
-# Los parques son dibujados. ¿Hay relaciones reales que viajen? Los libros tomarían ahora una red social; nosotros
+# Los parques están dibujados. ¿Hay relaciones reales que viajen? Los libros tomarían ahora una red social; nosotros
 # tomamos algo que usted tiene en el disco. Los paquetes de Python documentan cada función, y muchas de esas
 # explicaciones (*docstrings*) terminan en una lista **See Also** («véase también»): enlaces que alguien ha puesto a
 # mano, porque a quien lee sobre `argsort` puede interesarle `sort`. Cada paquete es un grafo: los nodos son las
@@ -1479,7 +1479,7 @@ claim("script_agrees", 100 * abs(float(said.stdout.split()[-1]) - accuracy[0.8][
 # - Aprender enlaces entre paquetes con cinco números que significan lo mismo en todas partes, y mantener fuera de los
 #   mensajes lo que se pregunta.
 #
-# **Solo vale para los dibujos:** los parques son simulados. El ruido, los encuentros y la perilla los pusimos nosotros,
+# **Solo vale para los dibujos:** los parques son simulados. El ruido, los encuentros y el regulador los pusimos nosotros,
 # todas las razas abundan por igual y todas las mascotas son igual de sociables; el tamaño de las ganancias no dice nada
 # de su grafo. Lo que vale más allá es el orden de las preguntas. Los enlaces de los paquetes son reales.
 #

@@ -1394,7 +1394,7 @@ claim("script_agrees", 100 * abs(float(said.stdout.split("accuracy")[1]) - tiny_
 # - Calcular la perplejidad por letra, sin el relleno, y BLEU; y decir que ninguna de las dos sabe de significados.
 # - Decir qué salió: con 30 palabras, el portugués ayudó claramente y el italiano, no más que el inglés; con 1 000
 #   apenas quedaba nada que ganar.
-# - Hacer crecer un embedding y promediar los estados de las palabras de verdad.
+# - Hacer crecer un embedding y promediar los estados de las palabras, sin el relleno.
 # - Empezar por TF-IDF y, si no basta, cargar un modelo de lenguaje de verdad, con su propio tokenizador y después de
 #   leer su licencia.
 #

@@ -1427,8 +1427,6 @@ show_quiz("11a_signals_and_normalisation/after", LANGUAGE)
 # - T. van Laarhoven, "L2 regularization versus batch and weight normalization", 2017: the effective step.
 # - Y. Wu and K. He, "Group normalization", *ECCV* 2018.
 # - N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever and R. Salakhutdinov, "Dropout", *JMLR* 15, 2014.
-#
-# Next: [11b What makes steps of the gradients](11b_optimizers_and_schedules_{framework}.ipynb).
 
 # %% [markdown] lang="es"
 # ## Para seguir leyendo
@@ -1441,5 +1439,3 @@ show_quiz("11a_signals_and_normalisation/after", LANGUAGE)
 # - T. van Laarhoven, «L2 regularization versus batch and weight normalization», 2017: el paso efectivo.
 # - Y. Wu y K. He, «Group normalization», *ECCV* 2018.
 # - N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever y R. Salakhutdinov, «Dropout», *JMLR* 15, 2014.
-#
-# Siguiente: [11b De los gradientes a los pasos](11b_optimizers_and_schedules_{framework}.ipynb).

@@ -342,7 +342,7 @@ label = axes[0].set_ylabel("$w_2$")
 
 # %% [markdown] lang="es"
 # *Sesenta pasos por el valle estrecho, cada uno con una tasa que le conviene. SGD salta de un lado a otro y avanza a
-# rastras. Momentum se balancea, pero avanza. Los que dividen tratan igual las dos direcciones.*
+# rastras. Con momentum oscila, pero avanza. Los que dividen tratan igual las dos direcciones.*
 #
 # ## 2. ¿Cuál es el mejor?
 #

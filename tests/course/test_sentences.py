@@ -118,6 +118,33 @@ def test_another_sentence_and_bound_keep_all_outputs_and_are_said_anew(executed,
     assert outputs.check_outputs(read_lesson(small), executed) == ["claim falls: does not hold, 25 % against ≤ 20 %"]
 
 
+def test_comments_of_parameters_are_in_the_notebooks_language_and_drop_no_output(executed, small, tmp_path):
+    def parameters(number):
+        return text_of(outputs.lesson_cells(read_notebook(builder.build(small, tmp_path)[number]))[0])
+
+    assert "IMAGE_SIZE = 64  # pixels" in parameters(0)
+    assert "IMAGE_SIZE = 64  # píxeles" in parameters(2)
+    before = printed(executed)
+    change(small.with_suffix(".yaml"), "píxeles", "píxeles de lado")
+    assert "IMAGE_SIZE = 64  # píxeles de lado" in parameters(2)
+    assert printed(executed) == before
+
+
+@pytest.mark.parametrize(
+    ("source", "spanish"),
+    [
+        ("SIZE = 64  # pixels", "{}"),
+        ("SIZE = 64", "{SIZE: píxeles}"),
+        ('SIZE = "a"  # or "b"', "{SIZE: o bien}"),
+        ('SIZE = "a"  # or "b"', "{SIZE: 'o \"c\"'}"),
+    ],
+)
+def test_a_parameter_without_its_comment_in_spanish_or_with_other_choices_is_refused(tmp_path, source, spanish):
+    path = write(tmp_path, PARAMETERS.replace("SIZE = 64", source), f"parameters: {spanish}\n")
+    with pytest.raises(LessonError, match="parameters: SIZE: expected in Spanish what the source says"):
+        builder.build(path, tmp_path)
+
+
 def test_another_word_drops_the_outputs_from_the_first_cell_that_names_it(executed, small, tmp_path):
     change(small.with_suffix(".yaml"), "es: primera", "es: inicial")
     builder.build(small, tmp_path)
@@ -176,10 +203,14 @@ def test_a_failed_claim_in_the_outputs_is_reported(executed, small):
         (USED, WORDS + CLAIMS + "    at_most: 9\n", "claims: ahead: expected at_least: not above at_most:"),
         (USED, WORDS + CLAIMS.replace("10", "yes"), "claims: ahead: expected a number for at_least, came True"),
         (USED, WORDS + CLAIMS + "    unit: {en: points}\n", "claims: ahead: unit: expected es:, came none"),
-        (USED, WORDS + CLAIMS + "sentences:\n", "expected only question, words, claims, photos, came 'sentences'"),
+        (
+            USED,
+            WORDS + CLAIMS + "sentences:\n",
+            "expected only question, words, claims, photos, parameters, came 'sentences'",
+        ),
         (USED, WORDS + WORDS.partition("\n")[2] + CLAIMS, "the key 'frozen' occurs twice"),
         (USED, "question: x\n" + WORDS + CLAIMS, "question: expected en, es below, came 'x'"),
-        (USED, "- 1\n", "expected question, words, claims, photos below"),
+        (USED, "- 1\n", "expected question, words, claims, photos, parameters below"),
         (
             USED,
             WORDS + CLAIMS + "photos: {image_size: SIZE}\n",
