@@ -39,14 +39,6 @@ UNSOLVED = {
     "es": "La tarea {number} ({title}) aún no está resuelta: ponga su código en lugar de esta línea y ejecute de nuevo "
     "la celda.",
 }
-PARAMETERS = {  # what the comments beside them say in Spanish
-    "LANGUAGE": 'de las figuras y los mensajes: "en" o "es"',
-    "DATASET": 'o "oxford_pets_breeds": 37 razas en fotos',
-    "BACKBONE": 'o "efficientnet_lite0", "resnet50", ...',
-    "IMAGE_SIZE": "lado de las imágenes, en píxeles; el tamaño con el que se entrenó la red base",
-    "BASELINE_EPOCHS": "pasadas por los datos desde cero",
-    "SEEDS": "cuántas veces se repite el experimento de la tarea 6",
-}
 UNWRITTEN = {"en": "*Write your answer here.*", "es": "*Escriba aquí su respuesta.*"}
 
 
@@ -124,7 +116,8 @@ def make_notebooks(lab: Path, *, solved: bool) -> dict[Path, dict]:
             notebook = make_notebook(lesson, language, framework, course)
             for cell in notebook["cells"]:
                 if language == "es" and PARAMETERS_TAG in cell["metadata"].get("tags", []):
-                    text = spanish_parameters(Path(__file__), PARAMETERS, "".join(cell["source"]))
+                    said = definition.get("parameters", {})
+                    text = spanish_parameters(lab / DEFINITION, said, "".join(cell["source"]))
                     cell["source"] = text.splitlines(keepends=True)
                 _finish(cell, definition, language, solved)
             notebooks[notebook_path(lab, NAME, language, framework)] = notebook
