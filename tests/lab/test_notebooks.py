@@ -11,8 +11,8 @@ import pytest
 
 from tlcourse import lab_builder, runner
 from tlcourse.commands.run import MODULES
-from tlgrade.scoring import parse_predictions, points_for, read_definition, score_predictions
 from tlgrade.lab_data import write_lab_data
+from tlgrade.scoring import parse_predictions, points_for, read_definition, score_predictions
 
 LAB = lab_builder.find_lab()
 DEFINITION = read_definition(LAB / "pets.yaml")
@@ -86,7 +86,7 @@ def test_a_wrong_solution_shows_the_checks_words_and_no_traceback(notebooks, box
         cell["source"] = [line.replace(", minlength=num_classes", "") for line in cell["source"]]
     source, message = first_failure(wrong, tmp_path, box, monkeypatch)
     assert source == "checks.check_balance(data, class_balance)"
-    assert message.startswith("CheckFailedError: ✗ class_balance(np.array([0, 0, 2]), 4) dio [2, 0, 1]: la clase 3 no")
+    assert message.startswith("CheckFailedError: ✗ class_balance([0, 0, 2], 4) dio [2, 0, 1]. La clase 3 no")
 
 
 def run_solution(language, framework, dataset, tmp_path, monkeypatch, image_size, **parameters):
