@@ -27,7 +27,7 @@ from tlcourse.lessons import LESSON_NAME
 from tlcourse.sentences import UniqueKeys
 from tlcourse.source_cells import PARAMETERS_TAG, strip_magics
 from tlcourse.variants import FRAMEWORK_NAMES
-from tlhelpers.errors import ParameterError, UnknownNameError
+from tlhelpers.errors import ParameterError, UnknownNameError, said
 
 MOST = 1_000_000  # of anything that is counted
 SIDE = (16, 2048)  # of images, in pixels
@@ -155,10 +155,13 @@ def check_parameters(notebook: Path, values: dict) -> dict:
     for name, value in values.items():
         if name not in known:
             close = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.5)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
+            hint = said(f" Did you mean {close[0]!r}?", f" ¿Quería decir {close[0]!r}?") if close else ""
             table = "\n".join(f"  {key} = {parameter.default}" for key, parameter in known.items())
             raise ParameterError(
-                f"{Path(notebook).name} has no parameter {name!r}.{hint} It has, with these defaults:\n{table}"
+                said(
+                    f"{Path(notebook).name} has no parameter {name!r}.{hint} It has, with these defaults:\n{table}",
+                    f"{Path(notebook).name} no tiene el parámetro {name!r}.{hint} Tiene, con estos valores:\n{table}",
+                )
             )
         wanted = _refusal(known[name], value, Path(notebook).stem.split("_")[0])
         if wanted:

@@ -421,7 +421,8 @@ print(percent(np.mean(answers == data.test.labels)))
 
 # %% [markdown] lang="es"
 # El número es la [exactitud](../../docs/glosario.md#exactitud): la proporción de respuestas correctas, con imágenes que
-# no se usaron para nada más. Quien responde al azar acierta la mitad de las veces.
+# no se usaron para nada más. Quien responde al azar acierta la mitad de las veces. (Muchos textos en español la llaman
+# «precisión», que en este curso es otra medida. Y los decimales van con punto, como en Python).
 #
 # ## ¿Es mérito de las características, y no suerte?
 #

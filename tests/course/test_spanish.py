@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from tlcourse import parameters
+from tlcourse.notebook_files import join_lines, read_notebook
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "notebooks/src").glob("*.py"))
@@ -140,3 +141,12 @@ def test_the_comments_of_parameters_offer_the_same_in_both_languages(source):
         signs = [any(sign in comment for sign in parameters.OPEN) for comment in (said.comment, other.comment)]
         assert signs[0] == signs[1], name
         assert not re.search(r"\b(of|the|images|how often|or|side)\b", other.comment), other.comment
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_numbers_in_outputs_have_a_decimal_point_and_a_space_before_the_percent_sign(source):
+    for framework in ("pytorch", "tensorflow"):
+        cells = read_notebook(ROOT / f"notebooks/es/{source.stem}_{framework}.ipynb")["cells"]
+        for output in (output for cell in cells for output in cell.get("outputs", ())):
+            printed = join_lines(output.get("text", output.get("data", {}).get("text/plain", "")))
+            assert re.findall(r"\d%|(?<![\d,])\d{1,3},\d{1,2}(?![\d,])", printed) == [], printed
