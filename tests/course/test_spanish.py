@@ -51,6 +51,7 @@ FORBIDDEN = {
     r"\b(dos|tres) veces mayor que\b": "del doble, del triple de",
     r"\b(sub|baj)(e|en|a|an) (la|el) (exactitud|error)\b": "aumenta, reduce",
     r"\bDéles\b": "Deles",
+    r"\b(tú|tus|ti|contigo|puedes|tienes|debes|quieres|verás|sabes|haces)\b": "usted",
     r"\b(podrá|sabrá|[Ee]n cada una|enumera)\n+- ": "dos puntos ante una lista",
     r"(?<![.…])[.]\)(?=\s|$)": "el punto, fuera del paréntesis",
 }
