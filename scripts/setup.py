@@ -28,7 +28,7 @@ OLDEST, NEWEST = (3, 10), (3, 14)
 TENSORFLOW_NEWEST = (3, 13)  # its wheels stop there; everything else has some for 3.14
 ASK = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"
 
-EXTRAS = ("pytorch", "tensorflow", "lab", "grading", "dev")
+EXTRAS = ("pytorch", "tensorflow", "lab", "grading", "dev", "site")
 # GB to fetch and GB on the disk, measured with Python 3.11 on Linux x86-64. `cuda` is what PyTorch's default build has
 # and the build for processors has not: NVIDIA's packages, Triton, and PyTorch's own libraries for CUDA.
 SIZES = {
@@ -39,6 +39,7 @@ SIZES = {
     "lab": (0.07, 0.23),
     "grading": (0.01, 0.03),
     "dev": (0.02, 0.05),
+    "site": (0.07, 0.24),
 }
 PINS = ("requirements.txt", "pyproject.toml", "tlcourse/pyproject.toml", "tlgrade/pyproject.toml", "scripts/setup.py")
 CPU_INDEX = os.environ.get("TORCH_CPU_INDEX", "https://download.pytorch.org/whl/cpu").rstrip("/")
@@ -160,8 +161,9 @@ def list_targets(extras):
     """The three packages of the clone, as far as these extras need them, with their extras."""
     own = ",".join(extra for extra in ("pytorch", "tensorflow", "lab") if extra in extras)
     targets = [f".[{own}]" if own else "."]
-    if extras & {"lab", "dev"}:
-        targets.append("./tlcourse[dev]" if "dev" in extras else "./tlcourse")
+    if extras & {"lab", "dev", "site"}:
+        chosen = ",".join(extra for extra in ("dev", "site") if extra in extras)
+        targets.append(f"./tlcourse[{chosen}]" if chosen else "./tlcourse")
     if "grading" in extras:
         targets.append("./tlgrade[cluster]" if "dev" in extras else "./tlgrade")
     return [part for target in targets for part in ("-e", target)]
