@@ -47,22 +47,25 @@ def make_page(language: str, notebooks: Path, photos: list[Path]) -> str:
     parts, total, held = [HEADS[language]], 0, 0
     found = {key_of(path): path for path in photos}
     for (lesson, framework), path in sorted(found.items()):
-        claims = by_name(path)
         drawn = by_name(notebooks / "en" / f"{lesson}_{framework}.ipynb")
         said = read_sentences(notebooks / "src" / f"{lesson}.yaml").claims_in(language)
         sentence, drawings, on_photos, bound, holds, yes, no = COLUMNS[language]
+        today = {  # with the bounds of the lesson as it is now
+            name: replace(claim, **{key: said[name].get(key) for key in ("unit", "at_least", "at_most")})
+            for name, claim in by_name(path).items()
+            if name in said
+        }
         rows = [
             [
                 said[name][language],
-                replace(drawn[name], unit=said[name]["unit"]).measured if name in drawn else NOTHING,
-                replace(claim, unit=said[name]["unit"]).measured,
-                replace(claim, unit=said[name]["unit"]).bound,
+                replace(drawn[name], unit=claim.unit).measured if name in drawn else NOTHING,
+                claim.measured,
+                claim.bound,
                 yes if claim.passed else no,
             ]
-            for name, claim in claims.items()
-            if name in said
+            for name, claim in today.items()
         ]
-        total, held = total + len(claims), held + sum(claim.passed for claim in claims.values())
+        total, held = total + len(today), held + sum(claim.passed for claim in today.values())
         notebook = f"../notebooks/{language}/{lesson}_{framework}.ipynb"
         link = f"[{lesson_number(lesson)}, {FRAMEWORK_NAMES[framework]}]({notebook})"
         given = read_notebook(path)["metadata"]["papermill"]["parameters"]
