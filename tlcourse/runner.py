@@ -123,7 +123,7 @@ def _describe(notebook: Path, error) -> str:
     if error.ename == "ModuleNotFoundError":
         missing = error.evalue.split("'")[1::2]
         extra = INSTALL_HINTS.get(missing[0].split(".")[0]) if missing else None
-        lines += [f'Install it with: pip install "tlhelpers[{extra}]"'] * bool(extra)
+        lines += [f'In the clone of the course: pip install -e ".[{extra}]"'] * bool(extra)
     return "\n".join(lines)
 
 

@@ -151,6 +151,6 @@ def _frameworks(chosen: str | None) -> tuple[str, ...]:
     if not installed:
         raise DataNotFoundError(
             "Expected PyTorch or TensorFlow, and neither is installed. "
-            'Install one with: pip install "tlhelpers[pytorch]" or pip install "tlhelpers[tensorflow]"'
+            'In the clone of the course: pip install -e ".[pytorch]", or pip install -e ".[tensorflow]"'
         )
     return installed
