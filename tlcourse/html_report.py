@@ -14,6 +14,7 @@ from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from traitlets import default
 
+from tlcourse.captions import give_captions
 from tlcourse.outputs import clean_outputs
 from tlhelpers.paths import atomic_path
 
@@ -43,13 +44,28 @@ TEMPLATE = """
 {{ super() }}
 {%- endif -%}
 {%- endblock -%}
+{%- block data_png scoped -%}
+{%- set alt = output | get_metadata('alt', 'image/png') -%}
+<div class="jp-RenderedImage jp-OutputArea-output {{ extra_class }}">
+<img src="data:image/png;base64,{{ output.data['image/png'] | escape_html }}" alt="{{ (alt or '') | escape_html }}">
+</div>
+{%- endblock -%}
 {%- block html_head_css -%}
 <style>
 body.jp-Notebook { max-width: 60rem; margin: 0 auto; padding: 1rem; }
 .jp-RenderedHTMLCommon img, .jp-RenderedImage img { max-width: 100%; height: auto; }
+.jp-InputArea-editor, .highlight pre, .jp-OutputArea-output { overflow-x: auto; }
+.jp-RenderedHTMLCommon table { display: block; max-width: 100%; overflow-x: auto; }
+.jp-RenderedText pre { white-space: pre; }
+.jp-RenderedHTMLCommon a { text-decoration: underline; }
 details.folded > summary {
   margin: .5rem 0 .5rem calc(var(--jp-cell-prompt-width) + 1rem); cursor: pointer;
   font-family: var(--jp-content-font-family);
+}
+@media (max-width: 40rem) {
+  body.jp-Notebook { padding: .5rem; }
+  .jp-InputPrompt, .jp-OutputPrompt { display: none; }
+  details.folded > summary { margin-left: .5rem; }
 }
 </style>
 {%- endblock -%}
@@ -73,6 +89,7 @@ def to_html(notebook: Path, html: Path) -> Path:
         if cell.cell_type == "code":
             cell.outputs = [nbformat.from_dict(output) for output in _shown(clean_outputs(cell.outputs))]
     node.metadata.pop("widgets", None)
+    give_captions(node)
     exporter = _OfflineExporter()
     exporter.language_code = node.metadata.get("tlhelpers", {}).get("language", "en")
     exporter.log = logging.getLogger("tlcourse.html_report")

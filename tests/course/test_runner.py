@@ -128,11 +128,12 @@ def test_html_holds_images_and_formulas_and_asks_the_network_for_nothing(make, t
         f"# Gatos\n\n$D = \\{{X, P(X)\\}}$ y `$x$`\n\n$$\\frac{{a}}{{b}}$$\n\n$\\undefined{{$\n\n{folded}"
     )
     solution = nbformat.v4.new_code_cell("answer = 42", metadata={"tags": ["solution"]})
-    notebook = make("%matplotlib inline", text, picture, solution, tlhelpers={"language": "es"})
+    caption = nbformat.v4.new_markdown_cell("*Una recta que sube, «1» a «2».* Nada más.")
+    notebook = make("%matplotlib inline", text, picture, caption, solution, tlhelpers={"language": "es"})
     runner.run(notebook, tmp_path / "x.ipynb", progress=False)
     page = runner.to_html(tmp_path / "x.ipynb", tmp_path / "html" / "x.html").read_text(encoding="utf-8")
     assert '<html lang="es">' in page
-    assert "data:image/png;base64," in page
+    assert re.findall(r'<img[^>]* alt="([^"]*)"', page) == ["Una recta que sube, «1» a «2»."]
     assert page.count("<math") == 2
     assert "<mfrac" in page
     assert re.search(r"<details><summary>Respuesta</summary>\s*<p>Escondida</p>\s*</details>", page)
