@@ -1,4 +1,4 @@
-# One word each; `make help` lists them. The same lines without make stand in README.md.
+# One word each; `make help` lists them. The same lines without make stand in docs/using.md.
 
 PYTHON ?= python3
 FRAMEWORK ?= both

@@ -21,7 +21,14 @@ from tlcourse.variants import FRAMEWORK_NAMES, FRAMEWORKS, LANGUAGES
 
 FILES = Path(__file__).with_name("pages")
 # The order of the menu, by the English files; what else is in docs/ follows, then LAST.
-FIRST = ("docs/glossary.md", "docs/toolbox.md", "docs/claims.md", "docs/applications.md", "docs/photos.md")
+FIRST = (
+    "docs/using.md",
+    "docs/glossary.md",
+    "docs/toolbox.md",
+    "docs/claims.md",
+    "docs/applications.md",
+    "docs/photos.md",
+)
 LAST = ("lab/README.md", "README.md", "CONTRIBUTING.md")
 NAMES = {"README": "readme", "lab/README": "lab", "CONTRIBUTING": "contributing"}
 # How a page names its translation, near its top: "In Spanish: [glosario.md](glosario.md)" or "[English](README.md)".

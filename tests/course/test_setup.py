@@ -169,9 +169,9 @@ def test_make_demo_asks_for_what_its_frameworks_need(framework, extras):
     assert f"tlcourse demo --framework {framework or 'both'} " in said
 
 
-@pytest.mark.parametrize("name", ["README.md", "README.es.md"])
-def test_readmes_give_the_sizes_that_setup_adds_up(name):
-    text = (ROOT / name).read_text(encoding="utf-8").replace(",", ".")
+@pytest.mark.parametrize("name", ["using.md", "uso.md"])
+def test_the_page_on_installing_gives_the_sizes_that_setup_adds_up(name):
+    text = (ROOT / "docs" / name).read_text(encoding="utf-8").replace(",", ".")
     rows = re.findall(r"^\| .* \| ([\d.]+) GB \| ([\d.]+) GB \|$", text, re.MULTILINE)
     *parts, whole = [tuple(map(float, row)) for row in rows]
     assert parts == list(setup.SIZES.values())

@@ -104,6 +104,7 @@ FILES = [
     *sorted((ROOT / "tlhelpers/quizzes").glob("*.yaml")),
     ROOT / "docs/glosario.md",
     ROOT / "README.es.md",
+    ROOT / "docs/uso.md",
     ROOT / "CONTRIBUTING.es.md",
     ROOT / "docs/calificar.md",
     ROOT / "docs/aplicaciones.md",
