@@ -39,14 +39,14 @@ def notebook(tmp_path):
 
 
 SEEDS = "a whole number from 0 to 4000000"
-COUNT = "a whole number from 2 to 1000000"
+COUNT = "a whole number from 3 to 1000000"
 
 
 @pytest.mark.parametrize(
     ("name", "value", "wanted"),
     [
         *(("SEED", value, SEEDS) for value in ("one", True, 1.5, -1, 99999999999, float("nan"), "nan", [0])),
-        *(("LABELS", value, COUNT) for value in (2.5, 10.0, 1, 0, -3, float("inf"))),
+        *(("LABELS", value, COUNT) for value in (2.5, 10.0, 2, 0, -3, float("inf"))),
         *(("RATE", value, "a number above 0") for value in (0, -0.1, float("nan"), float("inf"), "1e-3", True)),
         ("NOISE", -1, "a number from 0 on"),
         ("LANGUAGE", 3, "a text that is not empty"),
@@ -61,7 +61,7 @@ def test_a_value_of_another_kind_or_out_of_range_is_refused(notebook, name, valu
 
 
 def test_a_value_that_fits_is_taken(notebook):
-    values = {"SEED": 20, "LANGUAGE": "es", "RATES": (1,), "QUICK": False, "LIMIT": "any", "LABELS": 2,
+    values = {"SEED": 20, "LANGUAGE": "es", "RATES": (1,), "QUICK": False, "LIMIT": "any", "LABELS": 3,
               "RATE": 1, "NOISE": 0, "STYLE": "night", "BACKBONE": "resnet50", "PHOTOS": "",
               "DATASET": "cats_vs_dogs"}  # fmt: skip
     assert parameters.check_parameters(notebook, values) == values
@@ -103,7 +103,7 @@ def test_a_folder_that_is_not_there_is_told_with_its_whole_path(notebook, tmp_pa
 
 def test_a_name_twice_in_a_file_is_refused(notebook, tmp_path):
     path = tmp_path / "params.yaml"
-    for text in ("SEED: 1\nLABELS: 2\nSEED: 3\n", "01_tiny:\n  SEED: 1\n  SEED: 2\n"):
+    for text in ("SEED: 1\nLABELS: 3\nSEED: 3\n", "01_tiny:\n  SEED: 1\n  SEED: 2\n"):
         path.write_text(text, encoding="utf-8")
         with pytest.raises(ParameterError, match="the key 'SEED' occurs twice"):
             parameters.read_params(path, notebook)
