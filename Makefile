@@ -42,11 +42,11 @@ render:  ## notebooks/ as HTML in results/html
 bench: .venv  ## the speed ratios that the course promises
 	$(BIN)/python benchmarks/run.py
 
-pins:  ## requirements.txt from the pyproject.toml of the three packages, changing only what must change
+pins:  ## uv.lock from the pyproject.toml of the three packages, changing only what must change; requirements.txt from it
 	$(SETUP) --extras lab
-	$(BIN)/uv pip compile pyproject.toml tlcourse/pyproject.toml tlgrade/pyproject.toml --all-extras \
-	    --no-emit-package tlhelpers --universal --python-version 3.10 --no-python-downloads \
-	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make pins" --quiet -o requirements.txt
+	$(BIN)/uv lock --default-index https://pypi.org/simple
+	$(BIN)/uv export --frozen --all-packages --all-extras --no-hashes --no-emit-workspace --quiet \
+	    -o requirements.txt
 
 clean:  ## remove results and caches; keep .venv
 	rm -rf results build .pytest_cache .ruff_cache .hypothesis *.egg-info

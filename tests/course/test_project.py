@@ -95,6 +95,20 @@ def test_requirements_name_no_index_and_no_path():
     assert not re.search(r"^-|/\w+/", text, re.MULTILINE)
 
 
+def test_requirements_are_what_the_lock_gives_and_it_names_the_public_index_alone(tmp_path):
+    uv = shutil.which("uv", path=str(Path(sys.executable).parent)) or shutil.which("uv")
+    if uv is None:
+        pytest.skip("uv is not installed")
+    what = ["--all-packages", "--all-extras", "--no-hashes", "--no-emit-workspace", "--no-header"]
+    command = [uv, "export", "--frozen", "--offline", "--quiet", *what]
+    exported = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if not line.startswith("#")] == exported.splitlines()
+    lock = (ROOT / "uv.lock").read_text(encoding="utf-8")
+    assert set(re.findall(r'registry = "([^"]*)"', lock)) == {"https://pypi.org/simple"}
+    assert set(re.findall(r'url = "(https?://[^/]*)', lock)) == {"https://files.pythonhosted.org"}
+
+
 @pytest.mark.parametrize(
     ("file", "framework"), [("environment.yml", "pytorch"), ("environment-tensorflow.yml", "tensorflow")]
 )
