@@ -35,8 +35,8 @@ HEADS = {
     "que [claims_over_seeds.md](claims_over_seeds.md) (en inglés) da para los dibujos, o más.",
 }
 CHANGES = {
-    "en": "**What changes against the drawings.** ImageNet's network has seen cats, dogs and many breeds: a head on its "
-    "frozen features is near its best with few labels. So what costs many points on drawings costs few on photos "
+    "en": "**What changes against the drawings.** ImageNet's network has seen cats, dogs and many breeds: a head on "
+    "its frozen features is near its best with few labels. So what costs many points on drawings costs few on photos "
     "(wrong pixels, copies in the test, a rare class), the lead over training from scratch hardly shrinks with more "
     "labels, and training all of the network gains nothing: in these runs it is behind. BatchNorm left awake costs "
     "more; this network has four times as many such layers. And what a blur, a covered "
@@ -44,9 +44,9 @@ CHANGES = {
     "es": "**Qué cambia respecto a los dibujos.** La red de ImageNet ha visto gatos, perros y muchas razas: con pocas "
     "etiquetas, una cabeza sobre sus características congeladas ya está cerca de lo mejor. Por eso, lo que con dibujos "
     "cuesta muchos puntos cuesta pocos con fotos (píxeles mal preparados, copias en la prueba, una clase rara), la "
-    "ventaja sobre el entrenamiento desde cero apenas se reduce con más etiquetas, y entrenar toda la red no gana nada: "
-    "en estas ejecuciones queda por detrás. La BatchNorm despierta cuesta más; esta red tiene cuatro veces más capas de "
-    "ese tipo. Y lo que muestran un desenfoque, un parche tapado o las cajas propias depende de la red: las "
+    "ventaja sobre el entrenamiento desde cero apenas se reduce con más etiquetas, y entrenar toda la red no gana "
+    "nada: en estas ejecuciones queda por detrás. La BatchNorm despierta cuesta más; esta red tiene cuatro veces más capas "
+    "de ese tipo. Y lo que muestran un desenfoque, un parche tapado o las cajas propias depende de la red: las "
     "lecciones lo dicen de la suya.",
 }
 GIVEN = {"en": "Given", "es": "Recibió"}
