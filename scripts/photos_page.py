@@ -46,8 +46,8 @@ CHANGES = {
     "cuesta muchos puntos cuesta pocos con fotos (píxeles mal preparados, copias en la prueba, una clase rara), la "
     "ventaja sobre el entrenamiento desde cero apenas se reduce con más etiquetas, y entrenar toda la red no gana "
     "nada: en estas ejecuciones queda por detrás. La BatchNorm despierta cuesta más; esta red tiene cuatro veces "
-    "más capas de ese tipo. Y lo que muestran un desenfoque, un parche tapado o las cajas propias depende de la red: las "
-    "lecciones lo dicen de la suya.",
+    "más capas de ese tipo. Y lo que muestran un desenfoque, un parche tapado o las cajas propias depende de la red: "
+    "las lecciones lo dicen de la suya.",
 }
 GIVEN = {"en": "Given", "es": "Recibió"}
 COLUMNS = {
