@@ -57,10 +57,36 @@ body.jp-Notebook { max-width: 60rem; margin: 0 auto; padding: 1rem; }
 .jp-InputArea-editor, .highlight pre, .jp-OutputArea-output { overflow-x: auto; }
 .jp-RenderedHTMLCommon table { display: block; max-width: 100%; overflow-x: auto; }
 .jp-RenderedText pre { white-space: pre; }
-.jp-RenderedHTMLCommon a { text-decoration: underline; }
+.jp-Notebook .jp-RenderedHTMLCommon a:any-link { text-decoration: underline; }
 details.folded > summary {
   margin: .5rem 0 .5rem calc(var(--jp-cell-prompt-width) + 1rem); cursor: pointer;
   font-family: var(--jp-content-font-family);
+}
+html:root {  /* 4.5:1 at least, on the page and on the grey of code */
+  --jp-cell-prompt-not-active-opacity: 1; --jp-mirror-editor-number-color: #006400;
+  --jp-cell-inprompt-font-color: #1f5f96; --jp-cell-outprompt-font-color: #9c4428;
+  --jp-mirror-editor-comment-color: #2f6464; --jp-mirror-editor-operator-color: #8318c9;
+}
+@media (prefers-color-scheme: dark) {
+  html:root {
+    color-scheme: dark; --jp-layout-color0: #16181c; --jp-layout-color1: #16181c; --jp-layout-color2: #2a2e36;
+    --jp-content-font-color0: #fff; --jp-content-font-color1: #e4e6ea; --jp-content-font-color2: #b4b9c2;
+    --jp-content-font-color3: #b4b9c2; --jp-ui-font-color0: #fff; --jp-ui-font-color1: #e4e6ea;
+    --jp-content-link-color: #82b7ff; --jp-border-color0: #4a505c; --jp-border-color1: #4a505c;
+    --jp-border-color2: #3c414b; --jp-border-color3: #2f343c; --jp-cell-editor-background: #20242a;
+    --jp-cell-editor-border-color: #3c414b; --jp-rendermime-table-row-background: #20242a;
+    --jp-rendermime-table-row-hover-background: #2a3a50; --jp-rendermime-error-background: #4a2226;
+    --jp-cell-inprompt-font-color: #82b7ff; --jp-cell-outprompt-font-color: #f0a58a;
+    --jp-mirror-editor-variable-color: #e4e6ea; --jp-mirror-editor-comment-color: #8fc1c1;
+    --jp-mirror-editor-keyword-color: #7fd88f; --jp-mirror-editor-builtin-color: #7fd88f;
+    --jp-mirror-editor-number-color: #9fdc7a; --jp-mirror-editor-string-color: #ff9d9d;
+    --jp-mirror-editor-operator-color: #d6a2ff; --jp-mirror-editor-punctuation-color: #8fc4f0;
+    --jp-mirror-editor-def-color: #9db4ff; --jp-mirror-editor-meta-color: #d6a2ff;
+    --jp-mirror-editor-error-color: #ff9d9d; --jp-cell-prompt-not-active-font-color: #b4b9c2;
+  }
+  .jp-RenderedImage img, .jp-RenderedMarkdown img {  /* figures are drawn for paper */
+    background: #fff; padding: .5rem; border-radius: .3rem; box-sizing: border-box;
+  }
 }
 @media (max-width: 40rem) {
   body.jp-Notebook { padding: .5rem; }
