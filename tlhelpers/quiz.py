@@ -18,6 +18,7 @@ refuses a file in which something is missing.
 """
 
 import html
+import itertools
 import random
 import re
 from importlib import resources
@@ -39,6 +40,7 @@ WORDS = {
     },
 }
 
+_SHOWN = itertools.count()  # quizzes in this kernel: one that is shown twice has two ids
 # jupyterquiz's own orange and its green on purple are hard to read; these keep 4.5:1 or more.
 COLOURS = {
     "--jq-multiple-choice-bg": "#22344f",
@@ -122,7 +124,7 @@ def _display(jupyterquiz, questions: list[dict], plain: str) -> None:
     from IPython.utils.capture import capture_output
 
     state = random.getstate()  # jupyterquiz draws its element id from the global generator, which the lesson seeds
-    random.seed()
+    random.seed(f"{next(_SHOWN)} {plain}")  # the same in each whole run, so that no output changes for nothing
     try:
         with capture_output() as captured:
             jupyterquiz.display_quiz(questions, shuffle_answers=False, max_width=800, colors=COLOURS)

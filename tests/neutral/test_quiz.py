@@ -96,6 +96,9 @@ def test_in_a_kernel_the_quiz_is_small_works_offline_and_leaves_the_random_numbe
     assert printed.text == f"{random.random()}\n"
     assert first.data["text/plain"].startswith("1. What does a frozen backbone learn?")
     assert first.data["text/html"] != second.data["text/html"]  # two quizzes in one page must not share an id
+    again = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+    NotebookClient(again, timeout=60, kernel_name="python3").execute()
+    assert again.cells[0].outputs == notebook.cells[0].outputs  # another run changes nothing
     assert "Right: it is <b>frozen</b>." in script.data["application/javascript"]
     assert len(nbformat.writes(notebook)) / 2 < 35_000  # one quiz of five questions, as stored
     assert "fetch(" not in script.data["application/javascript"]
