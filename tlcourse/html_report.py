@@ -125,6 +125,7 @@ def to_html(notebook: Path, html: Path) -> Path:
         page, _ = exporter.from_notebook_node(
             node, resources={"metadata": {"name": Path(notebook).stem, "path": str(Path(notebook).parent)}}
         )
+    page = page.replace("<pre>", '<pre tabindex="0">')  # what scrolls is reached from the keyboard, too
     html = Path(html)
     html.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(html) as temporary:

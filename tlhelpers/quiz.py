@@ -137,11 +137,10 @@ def _display(jupyterquiz, questions: list[dict], plain: str) -> None:
     name = re.search(r'id="(\w+)"', box["text/html"])[1]
     shown = f'<pre id="{name}-plain">{html.escape(plain)}</pre>'
     style = f"<style>{MORE_STYLE.format(id=name)}</style>"
-    remove = (
-        f'(function tidy() {{ const plain = document.getElementById("{name}-plain"); '
-        "if (plain) { plain.remove(); } else { setTimeout(tidy, 200); } })();\n"
-    )
-    display({"text/html": shown + style + box["text/html"], "text/plain": plain}, raw=True)
+    remove = f'(function tidy() {{ const plain = document.getElementById("{name}-plain"); '
+    remove += "if (plain) { plain.remove(); } else { setTimeout(tidy, 200); } })();\n"
+    closed = f"{shown}{style}{box['text/html']}</div>"  # which jupyterquiz leaves open, for all that follows
+    display({"text/html": closed, "text/plain": plain}, raw=True)
     display({"application/javascript": remove + _shorten(script["application/javascript"])}, raw=True)
 
 

@@ -96,6 +96,7 @@ def test_in_a_kernel_the_quiz_is_small_works_offline_and_leaves_the_random_numbe
     assert printed.text == f"{random.random()}\n"
     assert first.data["text/plain"].startswith("1. What does a frozen backbone learn?")
     assert first.data["text/html"] != second.data["text/html"]  # two quizzes in one page must not share an id
+    assert first.data["text/html"].count("<div") == first.data["text/html"].count("</div")
     again = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
     NotebookClient(again, timeout=60, kernel_name="python3").execute()
     assert again.cells[0].outputs == notebook.cells[0].outputs  # another run changes nothing
