@@ -6,15 +6,18 @@ The frameworks that such a machine has already stay as they are: `tlhelpers` is 
 import tlhelpers
 
 INSTALL_TAG = "install"  # of this cell: it is kept without outputs, and what it does is no part of the lesson
+# A folder named tlhelpers that is no package has a spec too, but no origin.
 CODE = """# {comment}
 import importlib.util
 import os
 
 HOSTED = {{"COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE"}} & set(os.environ)
-if HOSTED and importlib.util.find_spec("tlhelpers") is None:
+spec = importlib.util.find_spec("tlhelpers")
+if HOSTED and (spec is None or spec.origin is None):
     %pip install --quiet "tlhelpers=={version}"
     importlib.invalidate_caches()
-if importlib.util.find_spec("tlhelpers") is None:
+    spec = importlib.util.find_spec("tlhelpers")
+if spec is None or spec.origin is None:
     raise ModuleNotFoundError(
         {missing}
     )

@@ -66,7 +66,7 @@ def run_alone(python, tmp_path, environment, last=1, lesson="00_start_here", lan
     assert INSTALL_TAG in notebook["cells"][places[0]]["metadata"]["tags"]
     notebook["cells"] = notebook["cells"][: places[last - 1] + 1 if last else None]
     copy = tmp_path / "empty" / "lesson.ipynb"
-    copy.parent.mkdir()
+    (copy.parent / "tlhelpers").mkdir(parents=True)  # no package, and not taken for one
     copy.write_text(json.dumps(notebook), encoding="utf-8")
     kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "COLAB_RELEASE_TAG", "PIP_INDEX_URL")}
     kept |= {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_RETRIES": "0"}
