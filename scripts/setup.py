@@ -32,11 +32,11 @@ EXTRAS = ("pytorch", "tensorflow", "lab", "grading", "dev", "site")
 # GB to fetch and GB on the disk, measured with Python 3.11 on Linux x86-64. `cuda` is what PyTorch's default build has
 # and the build for processors has not: NVIDIA's packages, Triton, and PyTorch's own libraries for CUDA.
 SIZES = {
-    "base": (0.11, 0.46),
+    "base": (0.06, 0.24),
     "pytorch": (0.24, 0.96),
     "cuda": (2.83, 4.81),
     "tensorflow": (0.63, 2.08),
-    "lab": (0.07, 0.23),
+    "lab": (0.12, 0.45),
     "grading": (0.01, 0.03),
     "dev": (0.02, 0.05),
     "site": (0.07, 0.24),
