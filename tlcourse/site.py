@@ -33,6 +33,7 @@ def build_site(root: Path, out: Path, host: Host = NOWHERE) -> Path:
     """
     if out.exists() and any(out.iterdir()) and not (out / "en" / "searchindex.js").exists():
         raise LessonError(f"{out}: expected a new folder or an older site, came a folder with other files.")
+    out.mkdir(parents=True, exist_ok=True)  # where that cannot be, it is told before two builds
     pages = find_pages(root)
     with tempfile.TemporaryDirectory() as temporary:
         builds = {}
