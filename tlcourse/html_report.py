@@ -6,8 +6,11 @@ which browsers draw themselves, and the outputs of lessons bring their own scrip
 
 import html as html_text
 import logging
+import os
+import re
 import warnings
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 import nbformat
 from nbconvert import HTMLExporter
@@ -128,9 +131,24 @@ def to_html(notebook: Path, html: Path) -> Path:
     page = page.replace("<pre>", '<pre tabindex="0">')  # what scrolls is reached from the keyboard, too
     html = Path(html)
     html.parent.mkdir(parents=True, exist_ok=True)
+    page = _lead_links(page, node, Path(notebook).resolve(), html.resolve())
     with atomic_path(html) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return html
+
+
+def _lead_links(page: str, node: nbformat.NotebookNode, notebook: Path, html: Path) -> str:
+    """Links to files of the course lead there from where the page stands: its notebook may have been run elsewhere."""
+    language = node.metadata.get("tlhelpers", {}).get("language", "en")
+    places = [notebook.parent, *(folder / "notebooks" / language for folder in html.parents)]
+
+    def lead(match: re.Match) -> str:
+        for place in places:
+            if (file := place / unquote(match[1])).is_file():
+                return f'href="{quote(os.path.relpath(file, html.parent).replace(os.sep, "/"))}{match[2] or ""}"'
+        return match[0]
+
+    return re.sub(r'href="([^"#:]+)(#[^"]*)?"', lead, page)
 
 
 def _shown(outputs: list) -> list:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from urllib.parse import unquote
 
 import nbformat
 import pytest
@@ -147,3 +148,18 @@ def test_html_holds_images_and_formulas_and_asks_the_network_for_nothing(make, t
         r"""<(?:script|link|img|iframe)[^>]+(?:src|href)=["'](?!data:)([^"']+)|import\(([^)]+)\)""", page
     )
     assert loaded == []
+
+
+def test_links_of_an_html_page_lead_to_the_courses_files_from_where_it_stands(make, tmp_path):
+    glossary = tmp_path / "docs" / "glosario del año.md"
+    glossary.parent.mkdir()
+    glossary.touch()
+    (tmp_path / "notebooks" / "en").mkdir(parents=True)
+    text = "[a](../../docs/glosario%20del%20a%C3%B1o.md#b) [c](../../docs/none.md) [d](https://example.org/x)"
+    notebook = make(nbformat.v4.new_markdown_cell(text))
+    page = tmp_path / "results" / "html" / "x.html"
+    links = re.findall(r'<a href="([^"#]+)(#\w+)?"', runner.to_html(notebook, page).read_text(encoding="utf-8"))
+    (link, part), *others = [found for found in links if found[0]]
+    assert (page.parent / unquote(link)).resolve() == glossary.resolve()
+    assert part == "#b"
+    assert others == [("../../docs/none.md", ""), ("https://example.org/x", "")]
