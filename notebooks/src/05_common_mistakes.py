@@ -830,7 +830,7 @@ ax.legend(frameon=False)
 
 # %% [markdown] lang="en"
 # *Training loss of the last draw, at the right rate and at a hundred times that, on a logarithmic scale; dotted, the
-# loss of guessing.*
+# loss of guessing.* (A nat is the unit of a cross-entropy with the natural logarithm.)
 #
 # **Learning rate.** The symptom comes at once: the loss of the first round is far above $\ln K$, though the head was
 # trained before. **Guard:** look at the first losses. Lesson 03 says how to find a rate.
@@ -854,7 +854,8 @@ ax.legend(frameon=False)
 
 # %% [markdown] lang="es"
 # *Pérdida de entrenamiento del último sorteo, con la tasa correcta y con una cien veces mayor, en escala logarítmica;
-# con puntos, la pérdida de quien responde al azar.*
+# con puntos, la pérdida de quien responde al azar.* (El nat es la unidad de la entropía cruzada con el logaritmo
+# natural).
 #
 # **Tasa de aprendizaje.** El síntoma aparece enseguida: la pérdida de la primera ronda está muy por encima de $\ln K$,
 # aunque la cabeza ya estaba entrenada. **Protección:** mire las primeras pérdidas. La lección 03 dice cómo hallar una
@@ -1303,7 +1304,8 @@ ax.grid(axis="x", color="#DDDDDD", linewidth=0.8)
 # points); presumably shape is enough to tell the two animals apart. Raw pixels and pixels scaled twice in use cost 38
 # and 49 points, a learning rate × 100 cost 47, and BatchNorm awake on a sorted folder 45. Two lines changed their
 # message: not to freeze no longer helped but cost 19.8 points (interval 13.5 to 26.2), and BatchNorm awake while a head
-# is trained cost 10.8 (6.4 to 15.3). [The page of photos](../../docs/photos.md) has all claims. So run the lesson with
+# is trained cost 10.8 (6.4 to 15.3). And two shrank: copies flattered by 1.2 points, where little was left to gain, and
+# weights cost 3 points of precision. [The page of photos](../../docs/photos.md) has all claims. So run the lesson with
 # `photos.yaml`, or with your own folder, before you trust a price.
 #
 # ## 10. A checklist, and one page to take home
@@ -1342,6 +1344,8 @@ ax.grid(axis="x", color="#DDDDDD", linewidth=0.8)
 # escalar y los escalados dos veces, solo en el uso, costaron 38 y 49 puntos; una tasa de aprendizaje × 100, 47; y
 # BatchNorm despierta con una carpeta ordenada, 45. Dos líneas cambiaron de mensaje: no congelar ya no ayudó, sino que
 # costó 19.8 puntos (intervalo de 13.5 a 26.2), y BatchNorm despierta al entrenar una cabeza costó 10.8 (de 6.4 a 15.3).
+# Y dos encogieron: las copias favorecieron en 1.2 puntos, porque quedaba poco que ganar, y los pesos costaron 3 puntos
+# de precisión.
 # [La página de las fotos](../../docs/fotos.md) recoge todas las afirmaciones. Así que ejecute la lección con
 # `photos.yaml`, o con su propia carpeta, antes de fiarse de un precio.
 #

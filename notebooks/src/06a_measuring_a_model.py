@@ -1334,7 +1334,7 @@ for ax, truth_box, guess_box in zip(axes.flat, boxes[shown], predicted_boxes[:6]
 #
 # **Text** has its own numbers. *Perplexity* is $e$ to the power of the mean cross-entropy per word: a model with
 # perplexity 20 is as unsure as if it chose evenly among 20 words. *BLEU* counts how many runs of one to four words of a
-# translation occur in a human's, with a penalty for short ones. A later lesson uses text.
+# translation occur in a human's, with a penalty for short ones. Lesson 10b works with text.
 #
 # ## 10. On one page
 #
@@ -1356,8 +1356,8 @@ for ax, truth_box, guess_box in zip(axes.flat, boxes[shown], predicted_boxes[:6]
 #
 # **El texto** tiene sus propios números. La *perplejidad* es $e$ elevado a la entropía cruzada media por palabra: un
 # modelo con perplejidad 20 duda como si eligiera por igual entre 20 palabras. *BLEU* cuenta cuántas secuencias de una a
-# cuatro palabras de una traducción aparecen en la de una persona, y penaliza las traducciones cortas. Una lección
-# posterior trabaja con texto.
+# cuatro palabras de una traducción aparecen en la de una persona, y penaliza las traducciones cortas. La lección 10b
+# trabaja con texto.
 #
 # ## 10. En una página
 #

@@ -1121,7 +1121,7 @@ claim("images_matter_more", elsewhere["draws"] / elsewhere["seeds"])
 #
 # Both hold. With the same images, seeds alone spread the heads more on sketches and at night than at home (part of
 # that is the ceiling: near 100 % there is little room to spread). But other images spread them far more, in our runs
-# at least twice as much. So "five seeds" of one training set tell little about how your method does elsewhere; draw
+# about twice as much or more. So "five seeds" of one training set tell little about how your method does elsewhere; draw
 # the images too.
 #
 # ## 6. Who pays for the mistakes?
@@ -1142,7 +1142,7 @@ claim("images_matter_more", elsewhere["draws"] / elsewhere["seeds"])
 #
 # Se cumplen las dos cosas. Con las mismas imágenes, las semillas por sí solas separan las cabezas más con bocetos y
 # de noche que en su terreno (en parte por el techo: cerca del 100 % queda poco sitio para separarse). Pero otras
-# imágenes las separan mucho más: en nuestras ejecuciones, al menos el doble. Así que «cinco semillas» de un mismo
+# imágenes las separan mucho más: en nuestras ejecuciones, cerca del doble o más. Así que «cinco semillas» de un mismo
 # conjunto de entrenamiento dicen poco de cómo funcionará su método fuera; sortee también las imágenes.
 #
 # ## 6. ¿Quién paga los errores?
@@ -1417,7 +1417,9 @@ print(f"{len(dogs_known)} / 25, {len(cats_known)} / 12: {', '.join(dogs_known[:5
 # ## 8. The whole of it on one page
 #
 # What you take home: a script that compares two heads over several draws, with McNemar's test for each draw and an
-# interval over all. It takes a file with features, labels and draws; here, the first five draws of section 1.
+# interval over all. It takes a file with features, labels and draws; here, the first five draws of section 1. Its
+# batches and first weights are others, so a single draw may come out otherwise than above, and even with a small p. That
+# is what section 1 warned of: such a p speaks of two trained heads. The mean over the draws speaks of the two kinds.
 
 # %% [markdown] lang="es"
 # Así que una red de ImageNet que nombra las razas de Oxford se transfiere a *fotos* nuevas, pero apenas a *clases*
@@ -1429,7 +1431,9 @@ print(f"{len(dogs_known)} / 25, {len(cats_known)} / 12: {', '.join(dogs_known[:5
 #
 # Lo que se lleva a casa: un programa que compara dos cabezas con varios sorteos, con la prueba de McNemar para cada
 # sorteo y un intervalo para todos. Recibe un archivo con características, etiquetas y sorteos; aquí, los cinco primeros
-# sorteos de la sección 1.
+# sorteos de la sección 1. Sus lotes y sus pesos iniciales son otros, así que un solo sorteo puede salir de otra manera
+# que arriba, e incluso con una p pequeña. De eso avisaba la sección 1: esa p habla de dos cabezas entrenadas. La media
+# de los sorteos habla de los dos tipos.
 
 # %% framework="pytorch"
 # %%writefile {folder}/compare.py

@@ -1332,7 +1332,8 @@ plots.tidy(ax)
 # For real pictures nobody starts from a cell with six numbers. The libraries have detectors and segmenters whose
 # backbone *and* heads were trained on large labelled collections, most often on COCO with its 118 000 pictures; one
 # transfers those, and replaces the last layers. Below with random weights, since nothing is downloaded here; the
-# comments say what to write for the trained ones.
+# comments say what to write for the trained ones. (COCO has 80 classes. Their numbers go up to 90 with gaps, and 0 is the
+# background: so torchvision counts 91.)
 
 # %% [markdown] lang="es"
 # *Precisión según la sensibilidad para las cabezas de gato, con una IoU de al menos 0.5.*
@@ -1347,7 +1348,8 @@ plots.tidy(ax)
 # Con imágenes reales nadie empieza por una celda con seis números. Las bibliotecas tienen detectores y segmentadores
 # cuya red base *y* cuyas cabezas se entrenaron con grandes colecciones etiquetadas, casi siempre COCO, con sus 118 000
 # imágenes; se transfieren esas y se sustituyen las últimas capas. Abajo, con pesos al azar, porque aquí no se descarga
-# nada; los comentarios dicen qué escribir para los entrenados.
+# nada; los comentarios dicen qué escribir para los entrenados. (COCO tiene 80 clases. Sus números llegan a 90 con
+# huecos, y el 0 es el fondo: por eso torchvision cuenta 91).
 
 # %% framework="pytorch"
 # the trained one: weights="DEFAULT"; it then knows 91 classes of COCO
