@@ -548,7 +548,8 @@ claim("meant_to_be_frozen", 100 * (len(meant_frozen) - 2) / body)
 # So in PyTorch freezing works at once, and unfreezing is missed: the head goes on learning, the loss goes down, and the
 # report says "fine-tuned". **Mend:** build the optimizer after the last change, or add the new weights with
 # `optimizer.add_param_group`. **Guard:** `what_moved`, after one step. (Freezing is safe as long as `zero_grad` sets
-# gradients to `None`, its default. [Momentum](../../docs/glossary.md#momentum) and weight decay go on moving a weight
+# gradients to `None`, its default. [Momentum](../../docs/glossary.md#momentum) and
+# [weight decay](../../docs/glossary.md#weight-decay) go on moving a weight
 # whose gradient is merely zero. Keras errs on the other side: there, freezing comes too late as well.)
 
 # %% [markdown] lang="en" framework="tensorflow"
@@ -562,7 +563,8 @@ claim("meant_to_be_frozen", 100 * (len(meant_frozen) - 2) / body)
 # pérdida baja y el informe dice «ajuste fino». **Remedio:** cree el optimizador después del último cambio, o añada los
 # pesos nuevos con `optimizer.add_param_group`. **Protección:** `what_moved`, tras un paso. (Congelar es seguro mientras
 # `zero_grad` ponga los gradientes a `None`, como hace por defecto. El
-# [momentum](../../docs/glosario.md#momentum) y el decaimiento de pesos siguen moviendo un peso cuyo gradiente solo es
+# [momentum](../../docs/glosario.md#momentum) y el
+# [decaimiento de pesos](../../docs/glosario.md#decaimiento-de-pesos) siguen moviendo un peso cuyo gradiente solo es
 # cero. Keras falla también por el otro lado: allí congelar llega tarde).
 
 # %% [markdown] lang="es" framework="tensorflow"

@@ -155,15 +155,17 @@ print(len(train_x), len(val_x), len(test_x), "×", train_x.shape[1], "→", len(
 # %% [markdown] lang="en"
 # ## 1. Two heads, the same images
 #
-# A linear head on frozen features works. Would a head of two layers, with ReLU and dropout between them, work better?
+# A linear head on frozen features works. Would a head of two layers work better, with ReLU (an
+# [activation function](../../docs/glossary.md#activation-function)) and [dropout](../../docs/glossary.md#dropout) between them?
 # That is a question of the kind that one meets every week. First we train one of each, from the same `FEW_LABELS`
 # labels a class and by the same rule: stop when the validation loss has not fallen for `PATIENCE` rounds.
 
 # %% [markdown] lang="es"
 # ## 1. Dos cabezas, las mismas imágenes
 #
-# Una cabeza lineal sobre características congeladas funciona. ¿Funcionaría mejor una de dos capas, con ReLU y *dropout*
-# entre ellas? Es una pregunta de las que surgen cada semana. Primero entrenamos una de cada tipo, con las mismas
+# Una cabeza lineal sobre características congeladas funciona. ¿Funcionaría mejor una de dos capas, con ReLU (una
+# [función de activación](../../docs/glosario.md#función-de-activación)) y [*dropout*](../../docs/glosario.md#dropout) entre
+# ellas? Es una pregunta de las que surgen cada semana. Primero entrenamos una de cada tipo, con las mismas
 # `FEW_LABELS` etiquetas por clase y con la misma regla: parar cuando la pérdida de validación lleva `PATIENCE` rondas
 # sin bajar.
 
@@ -554,7 +556,8 @@ axes[0, 0].legend(frameon=False)
 #    Train longer, at a higher rate, or with better features.
 # 2. Is there a **gap** between training and validation, and does the validation *loss* rise? In A both: it overfits. A
 #    linear layer on the bare pixels of some images has thousands of weights for a hundred images, and learns them by
-#    heart. More images, augmentation, weight decay, fewer weights or an earlier stop help; better features help most.
+#    heart. More images, [augmentation](../../docs/glossary.md#augmentation),
+#    [weight decay](../../docs/glossary.md#weight-decay), fewer weights or an earlier stop help; better features help most.
 # 3. Has it **come to rest**? C has: high training accuracy, a small gap, a loss that no longer falls. That last point
 #    is easily forgotten. A run that was stopped while its loss still fell may look good, and is not done. So we let C
 #    run three times as long.
@@ -569,7 +572,8 @@ axes[0, 0].legend(frameon=False)
 #    hay subajuste. Entrene más tiempo, con una tasa mayor o con mejores características.
 # 2. ¿Hay una **brecha** entre entrenamiento y validación? ¿Sube la *pérdida* de validación? En A, las dos cosas: hay
 #    sobreajuste. Una capa lineal sobre los píxeles tal cual tiene miles de pesos para un centenar de imágenes, y se las
-#    aprende de memoria. Ayudan más imágenes, el aumento de datos, el decaimiento de pesos, menos pesos o parar antes;
+#    aprende de memoria. Ayudan más imágenes, el [aumento de datos](../../docs/glosario.md#aumento-de-datos), el
+#    [decaimiento de pesos](../../docs/glosario.md#decaimiento-de-pesos), menos pesos o parar antes;
 #    lo que más ayuda son mejores características.
 # 3. ¿Se ha **estabilizado**? C sí: exactitud de entrenamiento alta, brecha pequeña y una pérdida que ya no baja. Esto
 #    último se olvida con facilidad. Un entrenamiento detenido mientras su pérdida aún bajaba puede parecer bueno, pero
@@ -589,14 +593,16 @@ claim("good_has_come_to_rest", 100 * abs(longer["val_accuracy"][-1] - histories[
 # ### Accuracy against the number of labels
 #
 # The other learning curve has the **number of labels** on its axis. It tells whether it is worth while to collect more.
-# For each number we draw the images five times. The head is a logistic regression on the frozen features, which is
+# For each number we draw the images five times. The head is a
+# [logistic regression](../../docs/glossary.md#logistic-regression) on the frozen features, which is
 # always trained to its end: it needs no rule to stop, so all labels are learnt from.
 
 # %% [markdown] lang="es"
 # ### Exactitud según el número de etiquetas
 #
 # La otra curva de aprendizaje tiene en su eje el **número de etiquetas**. Dice si vale la pena reunir más. Para cada
-# número sorteamos las imágenes cinco veces. La cabeza es una regresión logística sobre las características congeladas,
+# número sorteamos las imágenes cinco veces. La cabeza es una
+# [regresión logística](../../docs/glosario.md#regresión-logística) sobre las características congeladas,
 # que siempre se entrena hasta el final: no necesita ninguna regla para parar, así que se aprende de todas las
 # etiquetas.
 

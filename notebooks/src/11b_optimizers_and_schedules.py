@@ -67,6 +67,7 @@ from tlhelpers.pytorch.networks import load_network
 from tlhelpers.pytorch.prediction import predict
 
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+tensor = torch.from_numpy  # from an array to what PyTorch computes with
 print("PyTorch", torch.__version__, device)
 
 # %% framework="tensorflow"
@@ -76,6 +77,7 @@ from keras import layers
 
 from tlhelpers.tensorflow.networks import load_network
 
+tensor = tf.constant  # from an array to what Keras computes with
 print("TensorFlow", tf.__version__, "Keras", keras.__version__)
 
 # %% [markdown] lang="en"
@@ -233,13 +235,13 @@ claim("adagrad_slows_by_the_root", lengths["Adagrad"][99] / lengths["Adagrad"][0
 # le diga otra cosa, como arriba, y su `weight_decay` es desacoplado en todos los optimizadores (sección 3).
 
 # %% [markdown] lang="en"
-# **Your turn (1).** Write Adam. One step takes the weights `w`, their gradient `g`, the two memories `m` and `v`, and
-# the number `t` of the step, from 1 on. It returns the new `w`, `m` and `v`. The check lets your steps and
+# **Your turn (1).** Write Adam with {Framework}'s tensors. One step takes the weights `w`, their gradient `g`, the two
+# memories `m` and `v`, and the number `t` of the step, from 1 on. It returns the new `w`, `m` and `v`. The check lets your steps and
 # {Framework}'s own go the same way.
 
 # %% [markdown] lang="es"
-# **Le toca a usted (1).** Escriba Adam. Un paso recibe los pesos `w`, su gradiente `g`, las dos memorias `m` y `v`, y
-# el número `t` del paso, desde 1. Devuelve los nuevos `w`, `m` y `v`. La comprobación hace que sus pasos y los de
+# **Le toca a usted (1).** Escriba Adam con los tensores de {Framework}. Un paso recibe los pesos `w`, su gradiente `g`,
+# las dos memorias `m` y `v`, y el número `t` del paso, desde 1. Devuelve los nuevos `w`, `m` y `v`. La comprobación hace que sus pasos y los de
 # {Framework} recorran el mismo camino.
 
 
@@ -250,10 +252,10 @@ def check_adam(adam_step):
     own = follow("Adam", lambda w: next(rest), [1.0, 1.0, 1.0, 1.0], len(gradients), lr=0.1)
 
     def walk(step):
-        w, m, v = np.ones(4), np.zeros(4), np.zeros(4)
+        w, m, v = tensor(np.ones(4)), tensor(np.zeros(4)), tensor(np.zeros(4))
         for t, g in enumerate(gradients, 1):
-            w, m, v = (np.asarray(part) for part in step(w, g, m, v, t, 0.1))
-        return w
+            w, m, v = step(w, tensor(g), m, v, t, 0.1)
+        return np.asarray(w)
 
     def variant(correct=True, root=True, share=True):
         def step(w, g, m, v, t, lr):
@@ -279,7 +281,7 @@ EPSILON = 1e-8  # PyTorch's own
 
 
 def adam_step(w, g, m, v, t, lr, beta1=0.9, beta2=0.999):
-    """One step of Adam; `w`, `g`, `m` and `v` are arrays of one shape."""
+    """One step of Adam; `w`, `g`, `m` and `v` are tensors of one shape."""
     # write here
 
 
@@ -290,20 +292,33 @@ EPSILON = 1e-7  # Keras's own
 
 
 def adam_step(w, g, m, v, t, lr, beta1=0.9, beta2=0.999):
-    """One step of Adam; `w`, `g`, `m` and `v` are arrays of one shape."""
+    """One step of Adam; `w`, `g`, `m` and `v` are tensors of one shape."""
     # write here
 
 
 check_adam(adam_step)
 
 
-# %% tags=["solution"]
+# %% framework="pytorch" tags=["solution"]
 def adam_step(w, g, m, v, t, lr, beta1=0.9, beta2=0.999):
     m = beta1 * m + (1 - beta1) * g
     v = beta2 * v + (1 - beta2) * g**2
     m_hat = m / (1 - beta1**t)
     v_hat = v / (1 - beta2**t)
-    w = w - lr * m_hat / (np.sqrt(v_hat) + EPSILON)
+    w = w - lr * m_hat / (torch.sqrt(v_hat) + EPSILON)
+    return w, m, v
+
+
+check_adam(adam_step)
+
+
+# %% framework="tensorflow" tags=["solution"]
+def adam_step(w, g, m, v, t, lr, beta1=0.9, beta2=0.999):
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g**2
+    m_hat = m / (1 - beta1**t)
+    v_hat = v / (1 - beta2**t)
+    w = w - lr * m_hat / (keras.ops.sqrt(v_hat) + EPSILON)
     return w, m, v
 
 
@@ -1114,11 +1129,13 @@ claim("the_loss_stops_earlier", 10 * (np.median(stops["by_accuracy"]) - np.media
 
 # %% [markdown] lang="en"
 # *Validation loss and accuracy with three labels in ten spoiled, mean of the networks. The lines mark where half of the
-# networks would have stopped. Above: what the kept weights do on the test images.*
+# networks would have stopped. Above: what the kept weights do on the test images, accuracy and cross-entropy.* (A nat
+# is its unit where the logarithm is the natural one.)
 
 # %% [markdown] lang="es"
 # *Pérdida y exactitud de validación con tres de cada diez etiquetas estropeadas, media de las redes. Las líneas marcan
-# dónde habría parado la mitad de las redes. Arriba: lo que hacen los pesos conservados con las imágenes de prueba.*
+# dónde habría parado la mitad de las redes. Arriba: lo que hacen los pesos conservados con las imágenes de prueba,
+# exactitud y entropía cruzada.* (El nat es su unidad cuando el logaritmo es el natural).
 
 # %% [markdown] lang="en"
 # The loss punishes being *sure and wrong*; accuracy does not. So the loss turns first. Which is right depends on what
@@ -1199,8 +1216,8 @@ claim("averaged_strangers_fail", 100 * (shares["ensemble"].mean() - shares["mean
 # The average takes back part of what the noise cost. At a rate of 0.03 we could no longer see its effect. And a rate
 # that falls does the same without it.
 #
-# The weights of strangers do not fit: neuron 7 of one network does another job than neuron 7 of the next. An
-# ensemble's *loss* can never be above the mean loss of its members: $-\log p$ curves upwards (Jensen's inequality).
+# The weights of strangers do not fit: neuron 7 of one network does another job than neuron 7 of the next. Their mean is
+# not even as good as the last weights of a single one of them, and far below the ensemble. An ensemble's *loss* can never be above the mean loss of its members: $-\log p$ curves upwards (Jensen's inequality).
 # In use it costs as many networks as it has members. (Ours has a further advantage: each member has learnt from
 # images of its own.)
 #
@@ -1221,8 +1238,8 @@ claim("averaged_strangers_fail", 100 * (shares["ensemble"].mean() - shares["mean
 # El promedio recupera una parte de lo que costó el ruido. Con una tasa de 0.03 ya no veíamos su efecto. Y una tasa que
 # baja hace lo mismo sin él.
 #
-# Los pesos de redes ajenas no encajan: la neurona 7 de una no hace el mismo trabajo que la
-# neurona 7 de la siguiente. La *pérdida* de un conjunto de modelos nunca puede superar la pérdida media de sus
+# Los pesos de redes ajenas no encajan: la neurona 7 de una no hace el mismo trabajo que la neurona 7 de la siguiente. Su
+# media ni siquiera llega a los últimos pesos de una sola de ellas, y queda muy por debajo del conjunto de modelos. La *pérdida* de un conjunto de modelos nunca puede superar la pérdida media de sus
 # miembros: $-\log p$ se curva hacia arriba (desigualdad de Jensen). En uso cuesta tantas redes como miembros tiene. (El
 # nuestro tiene otra ventaja: cada miembro ha aprendido de sus propias imágenes).
 #
@@ -1241,14 +1258,16 @@ claim("averaged_strangers_fail", 100 * (shares["ensemble"].mean() - shares["mean
 # ## 8. Together, on the test images
 #
 # Which of the tricks helps with our true problem, few labels? Each is compared with plain Adam, at the same two rates
-# to choose from and with the same steps; the validation images choose. Twice the steps, since dropout and mixup learn
-# more slowly. As a rival we add the linear probe: logistic regression on the same features.
+# to choose from and with the same steps; the validation images choose. One thing is not equal: section 3 tried six
+# strengths of the decay, and the others have one strength each, the usual one. Twice the steps, since dropout and mixup
+# learn more slowly. As a rival we add the linear probe: logistic regression on the same features.
 
 # %% [markdown] lang="es"
 # ## 8. Todo junto, con las imágenes de prueba
 #
 # ¿Cuál de los trucos ayuda con nuestro verdadero problema, las pocas etiquetas? Cada uno se compara con Adam sin
-# trucos, con las mismas dos tasas entre las que elegir y los mismos pasos; eligen las imágenes de validación. El doble
+# trucos, con las mismas dos tasas entre las que elegir y los mismos pasos; eligen las imágenes de validación. Una cosa
+# no es igual: la sección 3 probó seis intensidades del decaimiento, y los demás tienen una sola, la habitual. El doble
 # de pasos, porque dropout y *mixup* aprenden más despacio. Como rival añadimos la sonda lineal: regresión logística con
 # las mismas características.
 
