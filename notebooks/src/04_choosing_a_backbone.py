@@ -1236,7 +1236,9 @@ claim("eight_bits_keep_the_accuracy", 100 * (accuracies["32"] - accuracies["8"])
 # *First the network in {Framework}, then its two exported files: size, milliseconds for one image in the runtime on this
 # machine, and the validation accuracy of a probe on its features.* The milliseconds are of this machine's processor; a
 # phone has its own. Measure there. And look at the order: with 8 bits the file is always smaller, but the answer is
-# faster only where the runtime has code of its own for them.
+# faster only where the runtime has code of its own for them. A run on photos exported `efficientnet_lite0`: 13 MB became
+# 4 MB and the probe lost one point or none, but an answer took 115 ms and not 13 in `onnxruntime`, and 13 ms and not 9
+# in TensorFlow's runtime.
 #
 # ## 8. May you use it?
 #
@@ -1265,7 +1267,9 @@ claim("eight_bits_keep_the_accuracy", 100 * (accuracies["32"] - accuracies["8"])
 # *Primero, la red en {Framework}; después, sus dos archivos exportados: tamaño, milisegundos para una imagen en ese
 # programa y en este equipo, y exactitud de validación de una sonda sobre sus características.* Los milisegundos son del
 # procesador de este equipo; un teléfono tiene el suyo. Mida allí. Y mire el orden: con 8 bits el archivo es siempre más
-# pequeño, pero la respuesta solo es más rápida donde el *runtime* tiene código propio para ellos.
+# pequeño, pero la respuesta solo es más rápida donde el *runtime* tiene código propio para ellos. Una ejecución con
+# fotos exportó `efficientnet_lite0`: de 13 MB pasó a 4 MB y la sonda perdió un punto o ninguno, pero una respuesta
+# tardó 115 ms y no 13 en `onnxruntime`, y 13 ms y no 9 en el *runtime* de TensorFlow.
 #
 # ## 8. ¿Puede usarla?
 #
