@@ -20,7 +20,8 @@ def follow(name, gradient_of, start, steps, lr):
 
 @pytest.fixture(scope="module")
 def checks():
-    names = {"torch": torch, "nn": nn, "optim": optim, "np": np, "follow": follow, "EPSILON": 1e-8}
+    names = {"torch": torch, "nn": nn, "optim": optim, "np": np, "follow": follow, "EPSILON": 1e-8,
+             "tensor": torch.from_numpy}  # fmt: skip
     return read_checks("11b_optimizers_and_schedules", "pytorch", names)
 
 

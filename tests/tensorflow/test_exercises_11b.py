@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 from keras.optimizers import schedules
 
@@ -19,7 +20,8 @@ def follow(name, gradient_of, start, steps, lr):
 
 @pytest.fixture(scope="module")
 def checks():
-    names = {"keras": keras, "layers": layers, "np": np, "follow": follow, "EPSILON": 1e-7}
+    names = {"keras": keras, "layers": layers, "np": np, "follow": follow, "EPSILON": 1e-7,
+             "tensor": tf.constant}  # fmt: skip
     return read_checks("11b_optimizers_and_schedules", "tensorflow", names)
 
 
