@@ -10,11 +10,26 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision import models
 
 from tests.exercises import answer_of, read_checks
+from tlhelpers.pytorch.heads import replace_head
+from tlhelpers.pytorch.networks import load_network
+
+
+def load_backbone(name, size):
+    network, prepare = load_network(name, pretrained=False)
+    replace_head(network, 0)
+    return network.eval(), prepare
+
+
+def count_multiply_adds(network, size):
+    with FlopCounterMode(display=False) as counter:
+        network(torch.zeros(1, 3, size, size))
+    return counter.get_total_flops() // 2
 
 
 @pytest.fixture(scope="module")
 def checks():
-    names = {"torch": torch, "nn": nn, "time": time, "FlopCounterMode": FlopCounterMode, "REPEATS": 5}
+    names = {"torch": torch, "nn": nn, "time": time, "FlopCounterMode": FlopCounterMode, "REPEATS": 5,
+             "load_backbone": load_backbone, "count_multiply_adds": count_multiply_adds}  # fmt: skip
     return read_checks("04_choosing_a_backbone", "pytorch", names)
 
 
@@ -30,6 +45,30 @@ def formula(c_in, c_out, k, height, width, groups=1):
 def test_the_work_of_a_convolution(answer, said, checks, capsys):
     space, keys = checks
     space["check_formula"](answer)
+    assert answer_of(capsys.readouterr().out, keys) == said
+
+
+def summed(network, size, remove=True, groups=True):
+    found, hooks = [], []
+    for part in network.modules():
+        if isinstance(part, nn.Conv2d):
+            hooks.append(part.register_forward_hook(lambda part, _, output: found.append(
+                part.weight.numel() * (1 if groups else part.groups) * output.shape[2] * output.shape[3])))  # fmt: skip
+    network(torch.zeros(1, 3, size, size))
+    for hook in hooks if remove else ():
+        hook.remove()
+    return sum(found)
+
+
+@pytest.mark.parametrize(("answer", "said"), [
+    (summed, "right"), (lambda network, size: None, "nothing_returned"),
+    (lambda *given: summed(*given, remove=False), "hooks_left"),
+    (lambda *given: summed(*given, groups=False), "not_so"),
+    (lambda network, size: 63_799_296, "not_so"),
+])  # fmt: skip
+def test_the_work_of_a_network(answer, said, checks, capsys):
+    space, keys = checks
+    space["check_sum"](answer)
     assert answer_of(capsys.readouterr().out, keys) == said
 
 

@@ -10,11 +10,17 @@ import tensorflow as tf
 from keras import layers
 
 from tests.exercises import answer_of, read_checks
+from tlhelpers.tensorflow.networks import load_network
+
+
+def load_backbone(name, size):
+    return load_network(name, size, False, include_top=False, pooling="avg")
 
 
 @pytest.fixture(scope="module")
 def checks():
-    names = {"keras": keras, "layers": layers, "np": np, "tf": tf, "time": time, "REPEATS": 5}
+    names = {"keras": keras, "layers": layers, "np": np, "tf": tf, "time": time, "REPEATS": 5,
+             "load_backbone": load_backbone}  # fmt: skip
     return read_checks("04_choosing_a_backbone", "tensorflow", names)
 
 
@@ -30,6 +36,21 @@ def formula(c_in, c_out, k, height, width, groups=1):
 def test_the_work_of_a_convolution(answer, said, checks, capsys):
     space, keys = checks
     space["check_formula"](answer)
+    assert answer_of(capsys.readouterr().out, keys) == said
+
+
+def summed(network, size, kinds=(layers.Conv2D, layers.DepthwiseConv2D)):
+    used = [layer for layer in network.layers if type(layer) in kinds]
+    return sum(layer.output.shape[1] * layer.output.shape[2] * layer.kernel.numpy().size for layer in used)
+
+
+@pytest.mark.parametrize(("answer", "said"), [
+    (summed, "right"), (lambda network, size: None, "nothing_returned"),
+    (lambda *given: summed(*given, kinds=(layers.Conv2D,)), "not_so"), (lambda network, size: 63_799_296, "not_so"),
+])  # fmt: skip
+def test_the_work_of_a_network(answer, said, checks, capsys):
+    space, keys = checks
+    space["check_sum"](answer)
     assert answer_of(capsys.readouterr().out, keys) == said
 
 
