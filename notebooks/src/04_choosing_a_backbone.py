@@ -263,9 +263,9 @@ def count_multiply_adds(network, size):
 
 
 # %% [markdown] lang="en" framework="pytorch"
-# Can we check the counter? **Your turn (2).** Add up the convolutions of a network with `multiply_adds_of`. A module does
-# not know how large its output will be; a forward hook, as in lesson 01, sees it. Let one image pass, and remove the
-# hooks afterwards. `nn.Conv2d` has `in_channels`, `out_channels`, `kernel_size` and `groups`.
+# Can we check the counter? **Your turn (2).** Add up the convolutions of a network with `multiply_adds_of`. A module
+# does not know how large its output will be; a forward hook, as in lesson 01, sees it. Let one image pass, and remove
+# the hooks afterwards. `nn.Conv2d` has `in_channels`, `out_channels`, `kernel_size` and `groups`.
 
 # %% [markdown] lang="en" framework="tensorflow"
 # Can we check the counter? **Your turn (2).** Add up the convolutions of a network with `multiply_adds_of`. Keras knows
@@ -274,8 +274,8 @@ def count_multiply_adds(network, size):
 
 # %% [markdown] lang="es" framework="pytorch"
 # ¿Se puede comprobar el contador? **Le toca a usted (2).** Sume las convoluciones de una red con `multiply_adds_of`. Un
-# módulo no sabe qué tamaño tendrá su salida; un *hook* (un gancho, como en la lección 01) lo ve. Haga pasar una imagen y
-# quite después los ganchos. `nn.Conv2d` tiene `in_channels`, `out_channels`, `kernel_size` y `groups`.
+# módulo no sabe qué tamaño tendrá su salida; un *hook* (un gancho, como en la lección 01) lo ve. Haga pasar una imagen
+# y quite después los ganchos. `nn.Conv2d` tiene `in_channels`, `out_channels`, `kernel_size` y `groups`.
 
 # %% [markdown] lang="es" framework="tensorflow"
 # ¿Se puede comprobar el contador? **Le toca a usted (2).** Sume las convoluciones de una red con `multiply_adds_of`.
@@ -419,9 +419,9 @@ claim("twice_the_side_four_times_the_work", work[128] / work[64])
 # [cachés](../../docs/glosario.md#caché). Otro programa puede estorbar en cualquier momento. Y una red en modo de
 # entrenamiento no hace lo mismo que una red en uso.
 #
-# **Le toca a usted (3).** Escriba una función que devuelva los milisegundos de una respuesta de `network` para `pixels`:
-# descarte la primera llamada y tome la **mediana** de `REPEATS` llamadas. La comprobación le da una red que duerme un
-# tiempo conocido.
+# **Le toca a usted (3).** Escriba una función que devuelva los milisegundos de una respuesta de `network` para
+# `pixels`: descarte la primera llamada y tome la **mediana** de `REPEATS` llamadas. La comprobación le da una red que
+# duerme un tiempo conocido.
 
 
 # %% framework="pytorch" tags=["folded"]
@@ -713,8 +713,9 @@ claim("vgg_backbone_has_fewer_parameters", vgg["parameters"] / resnet["parameter
 claim("vgg_needs_more_work", vgg["multiply_adds"] / resnet["multiply_adds"])
 
 # %% [markdown] lang="en" framework="pytorch"
-# **Your turn (4).** How many parameters does a network of torchvision have *without its head*? Write it as a function of
-# the name. The heads have different names (`fc` in a ResNet, `classifier` in MobileNetV2), and no weights are needed.
+# **Your turn (4).** How many parameters does a network of torchvision have *without its head*? Write it as a function
+# of the name. The heads have different names (`fc` in a ResNet, `classifier` in MobileNetV2), and no weights are
+# needed.
 
 # %% [markdown] lang="en" framework="tensorflow"
 # **Your turn (4).** How many parameters does a network of `keras.applications` have *without its head*? Write it as a
@@ -903,8 +904,8 @@ claim("vgg_is_beaten", len(better))
 # architecture, which cost the same.*
 #
 # So do not read such a list as a ranking of architectures. Between the two ResNet-50 lie about five or six points, more
-# than between any two neighbours, if you sort the list. What lies to the upper left of all others is called the **[Pareto
-# front](../../docs/glossary.md#pareto-front)**; VGG-16, still in many tutorials, is far from it.
+# than between any two neighbours, if you sort the list. What lies to the upper left of all others is called the
+# **[Pareto front](../../docs/glossary.md#pareto-front)**; VGG-16, still in many tutorials, is far from it.
 #
 # **Which recipe for transfer?** For a *frozen* backbone the newer one may be the worse. Kornblith and colleagues (2019)
 # found that tricks such as label smoothing (to ask for a little less than 100 % for the right class) raise ImageNet's
@@ -928,15 +929,15 @@ claim("vgg_is_beaten", len(better))
 # misma arquitectura, que cuestan lo mismo.*
 #
 # Así que no lea una lista de ese tipo como si ordenara arquitecturas. Entre las dos ResNet-50 hay unos cinco o seis
-# puntos, más que entre dos vecinas cualesquiera si ordena la lista. Lo que queda arriba a la izquierda de todo lo demás se llama
-# **[frente de Pareto](../../docs/glosario.md#frente-de-pareto)**; VGG-16, que sigue en muchos tutoriales, está lejos de
-# él.
+# puntos, más que entre dos vecinas cualesquiera si ordena la lista. Lo que queda arriba a la izquierda de todo lo demás
+# se llama **[frente de Pareto](../../docs/glosario.md#frente-de-pareto)**; VGG-16, que sigue en muchos tutoriales, está
+# lejos de él.
 #
 # **¿Qué receta para la transferencia?** Para una red base *congelada*, la más nueva puede ser la peor. Kornblith y sus
 # colegas (2019) hallaron que trucos como el suavizado de etiquetas (no pedir del todo un 100 % para la clase correcta)
 # aumentan un poco la exactitud en ImageNet y dan características mucho peores para un clasificador lineal. Para el
-# ajuste fino importaba mucho menos. Así que, si la red va congelada, pruebe también la receta sencilla: la tienen los pesos
-# de Keras y los primeros de torchvision (`weights="IMAGENET1K_V1"`). `weights="DEFAULT"`, que es lo que toma
+# ajuste fino importaba mucho menos. Así que, si la red va congelada, pruebe también la receta sencilla: la tienen los
+# pesos de Keras y los primeros de torchvision (`weights="IMAGENET1K_V1"`). `weights="DEFAULT"`, que es lo que toma
 # `load_network`, significa los más nuevos de torchvision. Cuál conviene a *su* tarea lo dicen sus propios datos.
 #
 # ## 6. ¿Y con sus propios datos?
@@ -1104,12 +1105,12 @@ for place, (most_mb, most_giga) in budgets.items():
 # *The three highest published accuracies that fit each budget, best first, each with its recipe; an arrow marks our
 # choice.*
 #
-# Why is the first one not always chosen? ImageNet's accuracies come from 50 000 photos. Half a point between two networks
-# may be chance, so among those as close as that to the first we take the one that works least. So the choice is the same
-# in this lesson's two versions, although torchvision has a ViT and Keras has none: EfficientNet-B0 for the phone,
-# ResNet-50 with the newer recipe for laptop and server. (`keras.applications` has only the older recipe. Of *its* weights
-# EfficientNet-B0 is ahead everywhere.) With another recipe in the list the choice would be another. The order for your
-# data is that of section 6.
+# Why is the first one not always chosen? ImageNet's accuracies come from 50 000 photos. Half a point between two
+# networks may be chance, so among those as close as that to the first we take the one that works least. So the choice
+# is the same in this lesson's two versions, although torchvision has a ViT and Keras has none: EfficientNet-B0 for the
+# phone, ResNet-50 with the newer recipe for laptop and server. (`keras.applications` has only the older recipe. Of
+# *its* weights EfficientNet-B0 is ahead everywhere.) With another recipe in the list the choice would be another. The
+# order for your data is that of section 6.
 #
 # ### For a phone
 #
@@ -1121,12 +1122,12 @@ for place, (most_mb, most_giga) in budgets.items():
 # *Las tres mayores exactitudes publicadas que caben en cada presupuesto, la mejor primero, cada una con su receta; una
 # flecha señala la que elegimos.*
 #
-# ¿Por qué no se elige siempre la primera? Las exactitudes de ImageNet salen de 50 000 fotos. Medio punto entre dos redes
-# puede ser azar, así que entre las que quedan así de cerca de la primera tomamos la que menos trabaja. Por eso se elige
-# lo mismo en las dos versiones de esta lección, aunque torchvision tiene una ViT y Keras no: EfficientNet-B0 para el
-# teléfono, y ResNet-50 con la receta más nueva para el portátil y el servidor. (`keras.applications` solo tiene la receta
-# antigua; entre *sus* pesos, EfficientNet-B0 va por delante en todas partes). Con otra receta en la lista se elegiría
-# otra red. El orden para sus datos es el de la sección 6.
+# ¿Por qué no se elige siempre la primera? Las exactitudes de ImageNet salen de 50 000 fotos. Medio punto entre dos
+# redes puede ser azar, así que entre las que quedan así de cerca de la primera tomamos la que menos trabaja. Por eso se
+# elige lo mismo en las dos versiones de esta lección, aunque torchvision tiene una ViT y Keras no: EfficientNet-B0 para
+# el teléfono, y ResNet-50 con la receta más nueva para el portátil y el servidor. (`keras.applications` solo tiene la
+# receta antigua; entre *sus* pesos, EfficientNet-B0 va por delante en todas partes). Con otra receta en la lista se
+# elegiría otra red. El orden para sus datos es el de la sección 6.
 #
 # ### Para un teléfono
 #
@@ -1233,12 +1234,12 @@ claim("eight_bits_are_smaller", files["32"].stat().st_size / files["8"].stat().s
 claim("eight_bits_keep_the_accuracy", 100 * (accuracies["32"] - accuracies["8"]))
 
 # %% [markdown] lang="en"
-# *First the network in {Framework}, then its two exported files: size, milliseconds for one image in the runtime on this
-# machine, and the validation accuracy of a probe on its features.* The milliseconds are of this machine's processor; a
-# phone has its own. Measure there. And look at the order: with 8 bits the file is always smaller, but the answer is
-# faster only where the runtime has code of its own for them. A run on photos exported `efficientnet_lite0`: 13 MB became
-# 4 MB and the probe lost one point or none, but an answer took 115 ms and not 13 in `onnxruntime`, and 13 ms and not 9
-# in TensorFlow's runtime.
+# *First the network in {Framework}, then its two exported files: size, milliseconds for one image in the runtime on
+# this machine, and the validation accuracy of a probe on its features.* The milliseconds are of this machine's
+# processor; a phone has its own. Measure there. And look at the order: with 8 bits the file is always smaller, but the
+# answer is faster only where the runtime has code of its own for them. A run on photos exported `efficientnet_lite0`:
+# 13.5 MB became 3.7 MB and the probe lost one point or none, but an answer took 115 ms and not 13 in `onnxruntime`, and 13
+# ms and not 9 in TensorFlow's runtime.
 #
 # ## 8. May you use it?
 #
@@ -1268,7 +1269,7 @@ claim("eight_bits_keep_the_accuracy", 100 * (accuracies["32"] - accuracies["8"])
 # programa y en este equipo, y exactitud de validación de una sonda sobre sus características.* Los milisegundos son del
 # procesador de este equipo; un teléfono tiene el suyo. Mida allí. Y mire el orden: con 8 bits el archivo es siempre más
 # pequeño, pero la respuesta solo es más rápida donde el *runtime* tiene código propio para ellos. Una ejecución con
-# fotos exportó `efficientnet_lite0`: de 13 MB pasó a 4 MB y la sonda perdió un punto o ninguno, pero una respuesta
+# fotos exportó `efficientnet_lite0`: de 13.5 MB pasó a 3.7 MB y la sonda perdió un punto o ninguno, pero una respuesta
 # tardó 115 ms y no 13 en `onnxruntime`, y 13 ms y no 9 en el *runtime* de TensorFlow.
 #
 # ## 8. ¿Puede usarla?

@@ -460,9 +460,9 @@ claim("self_training_from_a_bad_start", gain("none_self", "none", "night"))
 # *Test accuracy, mean over the draws; then the difference that self-training makes after AdaBN, both targets together.*
 # After AdaBN self-training comes out some points higher. Look at the interval before you count on them: it begins near
 # zero. (Over five seeds in PyTorch and two in TensorFlow it was 0.9 to 4.5 points. A loss would have refuted the
-# sentence.) From the start that is hardly better than guessing it adds nothing: nine in ten of its answers are wrong, and
-# the new head learns the mistakes. Self-training is only as good as its start. So it comes after an alignment, not in
-# its place, and with a measurement beside it.
+# sentence.) From the start that is hardly better than guessing it adds nothing: nine in ten of its answers are wrong,
+# and the new head learns the mistakes. Self-training is only as good as its start. So it comes after an alignment, not
+# in its place, and with a measurement beside it.
 #
 # ## 3. Styles: synthetic data
 #
@@ -476,9 +476,9 @@ claim("self_training_from_a_bad_start", gain("none_self", "none", "night"))
 # *Exactitud en la prueba, media de los sorteos; después, la diferencia que hace el autoentrenamiento tras AdaBN, con
 # los dos destinos juntos.* Tras AdaBN, el autoentrenamiento sale unos puntos por encima. Antes de contar con ellos,
 # mire el intervalo: empieza cerca de cero. (Con cinco semillas en PyTorch y dos en TensorFlow fueron de 0.9 a 4.5
-# puntos. Una pérdida habría refutado la frase). Desde el comienzo que apenas supera al azar no añade nada: nueve de cada
-# diez de sus respuestas están mal, y la cabeza nueva aprende los errores. El autoentrenamiento vale lo que valga su
-# comienzo. Por eso viene después de alinear, no en su lugar, y con una medida al lado.
+# puntos. Una pérdida habría refutado la frase). Desde el comienzo que apenas supera al azar no añade nada: nueve de
+# cada diez de sus respuestas están mal, y la cabeza nueva aprende los errores. El autoentrenamiento vale lo que valga
+# su comienzo. Por eso viene después de alinear, no en su lugar, y con una medida al lado.
 #
 # ## 3. Estilos: datos sintéticos
 #

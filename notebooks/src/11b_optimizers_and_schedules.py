@@ -236,13 +236,13 @@ claim("adagrad_slows_by_the_root", lengths["Adagrad"][99] / lengths["Adagrad"][0
 
 # %% [markdown] lang="en"
 # **Your turn (1).** Write Adam with {Framework}'s tensors. One step takes the weights `w`, their gradient `g`, the two
-# memories `m` and `v`, and the number `t` of the step, from 1 on. It returns the new `w`, `m` and `v`. The check lets your steps and
-# {Framework}'s own go the same way.
+# memories `m` and `v`, and the number `t` of the step, from 1 on. It returns the new `w`, `m` and `v`. The check lets
+# your steps and {Framework}'s own go the same way.
 
 # %% [markdown] lang="es"
 # **Le toca a usted (1).** Escriba Adam con los tensores de {Framework}. Un paso recibe los pesos `w`, su gradiente `g`,
-# las dos memorias `m` y `v`, y el número `t` del paso, desde 1. Devuelve los nuevos `w`, `m` y `v`. La comprobación hace que sus pasos y los de
-# {Framework} recorran el mismo camino.
+# las dos memorias `m` y `v`, y el número `t` del paso, desde 1. Devuelve los nuevos `w`, `m` y `v`. La comprobación
+# hace que sus pasos y los de {Framework} recorran el mismo camino.
 
 
 # %% tags=["folded"]
@@ -1217,9 +1217,9 @@ claim("averaged_strangers_fail", 100 * (shares["ensemble"].mean() - shares["mean
 # that falls does the same without it.
 #
 # The weights of strangers do not fit: neuron 7 of one network does another job than neuron 7 of the next. Their mean is
-# not even as good as the last weights of a single one of them, and far below the ensemble. An ensemble's *loss* can never be above the mean loss of its members: $-\log p$ curves upwards (Jensen's inequality).
-# In use it costs as many networks as it has members. (Ours has a further advantage: each member has learnt from
-# images of its own.)
+# not even as good as the last weights of a single one of them, and far below the ensemble. An ensemble's *loss* can
+# never be above the mean loss of its members: $-\log p$ curves upwards (Jensen's inequality). In use it costs as many
+# networks as it has members. (Ours has a further advantage: each member has learnt from images of its own.)
 #
 # **Labels and images.** Four more tricks belong to every modern recipe:
 #
@@ -1238,10 +1238,11 @@ claim("averaged_strangers_fail", 100 * (shares["ensemble"].mean() - shares["mean
 # El promedio recupera una parte de lo que costó el ruido. Con una tasa de 0.03 ya no veíamos su efecto. Y una tasa que
 # baja hace lo mismo sin él.
 #
-# Los pesos de redes ajenas no encajan: la neurona 7 de una no hace el mismo trabajo que la neurona 7 de la siguiente. Su
-# media ni siquiera llega a los últimos pesos de una sola de ellas, y queda muy por debajo del conjunto de modelos. La *pérdida* de un conjunto de modelos nunca puede superar la pérdida media de sus
-# miembros: $-\log p$ se curva hacia arriba (desigualdad de Jensen). En uso cuesta tantas redes como miembros tiene. (El
-# nuestro tiene otra ventaja: cada miembro ha aprendido de sus propias imágenes).
+# Los pesos de redes ajenas no encajan: la neurona 7 de una no hace el mismo trabajo que la neurona 7 de la siguiente.
+# Su media ni siquiera llega a los últimos pesos de una sola de ellas, y queda muy por debajo del conjunto de modelos.
+# La *pérdida* de un conjunto de modelos nunca puede superar la pérdida media de sus miembros: $-\log p$ se curva hacia
+# arriba (desigualdad de Jensen). En uso cuesta tantas redes como miembros tiene. (El nuestro tiene otra ventaja: cada
+# miembro ha aprendido de sus propias imágenes).
 #
 # **Etiquetas e imágenes.** Otros cuatro trucos están en todas las recetas modernas:
 #

@@ -1332,8 +1332,8 @@ plots.tidy(ax)
 # For real pictures nobody starts from a cell with six numbers. The libraries have detectors and segmenters whose
 # backbone *and* heads were trained on large labelled collections, most often on COCO with its 118 000 pictures; one
 # transfers those, and replaces the last layers. Below with random weights, since nothing is downloaded here; the
-# comments say what to write for the trained ones. (COCO has 80 classes. Their numbers go up to 90 with gaps, and 0 is the
-# background: so torchvision counts 91.)
+# comments say what to write for the trained ones. (COCO has 80 classes. Their numbers go up to 90 with gaps, and 0 is
+# the background: so torchvision counts 91.)
 
 # %% [markdown] lang="es"
 # *Precisión según la sensibilidad para las cabezas de gato, con una IoU de al menos 0.5.*
