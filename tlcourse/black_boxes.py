@@ -4,11 +4,11 @@ import ast
 from collections.abc import Iterator
 
 from tlcourse.course_map import Outline
+from tlcourse.errors import LessonError
 from tlcourse.lessons import Lesson
 from tlcourse.source_cells import SourceCell, strip_magics
 from tlcourse.toolbox_text import from_module, in_toolbox, is_module
 from tlcourse.variants import FRAMEWORK_NAMES, FRAMEWORKS
-from tlhelpers.errors import LessonError
 
 
 def check_black_boxes(lesson: Lesson, course: list[Outline]) -> None:

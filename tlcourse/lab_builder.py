@@ -22,12 +22,13 @@ import yaml
 from tlcourse.black_boxes import check_black_boxes
 from tlcourse.builder import make_notebook, notebook_path
 from tlcourse.course_map import read_course
+from tlcourse.errors import LessonError
 from tlcourse.lessons import Lesson, find_notebooks
 from tlcourse.notebook_files import write_notebook
 from tlcourse.sentences import spanish_parameters
 from tlcourse.source_cells import PARAMETERS_TAG, SourceCell, read_cells, strip_magics
 from tlcourse.variants import FRAMEWORKS, LANGUAGES
-from tlhelpers.errors import DataNotFoundError, LessonError
+from tlhelpers.errors import DataNotFoundError
 
 NAME = "pets_lab"
 DEFINITION = "pets.yaml"

@@ -27,9 +27,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from tlcourse.errors import LessonError
 from tlcourse.sentences import Sentences, read_sentences
 from tlcourse.source_cells import PARAMETERS_TAG, SourceCell, read_cells
-from tlhelpers.errors import DataNotFoundError, LessonError, UnknownNameError
+from tlhelpers.errors import DataNotFoundError, UnknownNameError
 
 LESSON_NAME = re.compile(r"\d\d[a-z]?_[a-z0-9]+(_[a-z0-9]+)*")  # such as 01_cats_vs_dogs, 02a_layers
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tlhelpers.errors import LessonError
+from tlcourse.errors import LessonError
 from tlhelpers.paths import atomic_path
 
 

@@ -136,15 +136,16 @@ def _claim_faults(lesson: Lesson, claim: Claim) -> list[str]:
 
 
 def _say_anew(output: dict, claims: dict[str, dict]) -> dict:
-    """An output; that of a claim with the sentence, bound and unit that it has now."""
+    """An output; that of a claim in the words, and with the bound, that it has now."""
     record = output.get("data", {}).get(CLAIM_MIME)
     if record is None or record["name"] not in claims:
         return output
     now = {"at_least": None, "at_most": None} | claims[record["name"]]
-    if all(record[key] == value for key, value in now.items()):
-        return output
+    now |= {bound: float(now[bound]) for bound in ("at_least", "at_most") if now[bound] is not None}
     said = claim_output(claim_of(record | now))
-    said["text/plain"] = said["text/plain"].splitlines(keepends=True)
+    said |= {kind: said[kind].splitlines(keepends=True) for kind in said if kind != CLAIM_MIME}
+    if all(record[key] == value for key, value in now.items()) and said["text/plain"] == output["data"]["text/plain"]:
+        return output
     return output | {"data": said}
 
 

@@ -44,6 +44,7 @@ RANGES = {  # both ends; of a lesson alone where its number stands before the na
     "11a MANY_NETWORKS": (6, MOST),  # with fewer no rate may be left with which each of them learns
 }  # fmt: skip
 DATA, FOLDER, FILE = "a data set or a folder", "a folder", "a file"
+SPANISH = {FOLDER: "una carpeta", FILE: "un archivo"}
 PATHS = {"DATASET": DATA, "REAL_PHOTOS": DATA, "SOUNDS": FOLDER, "DOG_PHOTO": FILE}
 OPEN = ("...", "such as", ', como "')  # in a comment: what it lists is not all
 TRY_NETWORK = {
@@ -166,9 +167,13 @@ def check_parameters(notebook: Path, values: dict) -> dict:
             )
         wanted = _refusal(known[name], value, Path(notebook).stem.split("_")[0])
         if wanted:
+            default, file = known[name].default, Path(notebook).name
             raise ParameterError(
-                f"{Path(notebook).name}: expected {wanted} for {name} (its default is {known[name].default}), "
-                f"came {value!r}. Give {wanted}."
+                said(
+                    f"{file}: expected {wanted} for {name} (its default is {default}), came {value!r}. Give {wanted}.",
+                    f"{file}: para {name} se esperaba {wanted} (por defecto vale {default}) y llegó {value!r}. Dé "
+                    f"{wanted}.",
+                )
             )
         checked[name] = _absolute(known[name], value) if name in PATHS else value
         if isinstance(value, str) and name not in PATHS and value != known[name].value:
@@ -181,18 +186,23 @@ def _refusal(parameter: Parameter, value, lesson: str) -> str | None:
     default = parameter.value
     low, high = RANGES.get(f"{lesson} {parameter.name}") or RANGES.get(parameter.name) or (1, MOST)
     if isinstance(default, bool):
-        return None if isinstance(value, bool) else "a bool"
+        return None if isinstance(value, bool) else said("True or False", "True o False")
     if isinstance(default, int):
         fits = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-        return None if fits else f"a whole number from {low} to {high}"
+        return None if fits else said(f"a whole number from {low} to {high}", f"un número entero de {low} a {high}")
     if isinstance(default, float):
         fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         positive = fits and (value > 0 or value == 0 == low)
-        return None if positive else f"a number {'from 0 on' if low == 0 else 'above 0'}"
+        if positive:
+            return None
+        return (
+            said("a number from 0 on", "un número desde 0") if low == 0 else said("a number above 0", "un número > 0")
+        )
     if isinstance(default, str):
-        return None if isinstance(value, str) and (value.strip() or not default) else "a text that is not empty"
+        fits = isinstance(value, str) and (value.strip() or not default)
+        return None if fits else said("a text that is not empty", "un texto que no esté vacío")
     if isinstance(default, list | tuple):
-        return None if isinstance(value, list | tuple) else "a list"
+        return None if isinstance(value, list | tuple) else said("a list", "una lista")
     return None
 
 
@@ -207,7 +217,12 @@ def _absolute(parameter: Parameter, value: str) -> str:
         return str(own_folder(value))
     path = Path(os.path.expanduser(value)).absolute()
     if not (os.path.isdir(path) if kind == FOLDER else os.path.isfile(path)):
-        raise ParameterError(f"expected {kind} for {parameter.name}, and there is none at {path}. Correct the path.")
+        raise ParameterError(
+            said(
+                f"expected {kind} for {parameter.name}, and there is none at {path}. Correct the path.",
+                f"para {parameter.name} se esperaba {SPANISH[kind]}, y en {path} no hay nada así. Corrija la ruta.",
+            )
+        )
     return str(path)
 
 
@@ -219,7 +234,7 @@ def _check_name(parameter: Parameter, value: str, framework: str) -> None:
     if not any(sign in parameter.comment for sign in OPEN):
         raise UnknownNameError(parameter.name, value, choices)
     if framework in FRAMEWORK_NAMES and (problem := _network_problem(framework, value)):
-        more = f"{FRAMEWORK_NAMES[framework]} says: {problem}"
+        more = f"{FRAMEWORK_NAMES[framework]} {said('says', 'dice')}: {problem}"
         raise UnknownNameError(parameter.name, value, choices, more)
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import yaml
 
+from tlcourse.errors import LessonError
 from tlcourse.variants import LANGUAGES
-from tlhelpers.errors import LessonError, UnknownNameError
+from tlhelpers.errors import UnknownNameError
 
 
 def quiz_file(lesson: str) -> Path:

@@ -31,8 +31,8 @@ from pathlib import Path
 
 import yaml
 
+from tlcourse.errors import LessonError
 from tlcourse.variants import LANGUAGES
-from tlhelpers.errors import LessonError
 
 SETUP_TAG = "setup"  # of the folded cell that defines them
 FREE_PARAMETERS = ("SEED",)  # claims are to hold for each seed

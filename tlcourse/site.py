@@ -10,10 +10,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tlcourse.errors import LessonError
 from tlcourse.notebook_files import code_cells, read_notebook, write_notebook
 from tlcourse.site_sources import FILES, NOWHERE, Host, Layout, find_pages
 from tlcourse.variants import LANGUAGES
-from tlhelpers.errors import DataNotFoundError, LessonError
+from tlhelpers.errors import DataNotFoundError
 
 
 def build_site(root: Path, out: Path, host: Host = NOWHERE) -> Path:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
+from tlcourse.errors import LessonError
 from tlcourse.sentences import Sentences, check_uses
 from tlcourse.toolbox_text import Tool, check_length, in_toolbox, join_texts, read_tool
 from tlcourse.variants import FRAMEWORKS, LANGUAGES
-from tlhelpers.errors import LessonError
 
 PARAMETERS_TAG = "parameters"
 SOLUTION_TAG = "solution"  # of the answer to an exercise: runs, starts folded, and is kept without outputs

@@ -12,9 +12,9 @@ import yaml
 
 from tlcourse import toolbox_text
 from tlcourse.course_map import Outline, read_course
+from tlcourse.errors import LessonError
 from tlcourse.toolbox_text import Tool, read_tool
 from tlcourse.variants import FRAMEWORK_NAMES, FRAMEWORKS, LANGUAGES
-from tlhelpers.errors import LessonError
 from tlhelpers.paths import atomic_path
 
 SENTENCES = "toolbox.yaml"

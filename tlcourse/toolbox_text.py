@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tlhelpers
-from tlhelpers.errors import LessonError
+from tlcourse.errors import LessonError
 
 PACKAGES = Path(tlhelpers.__file__).resolve().parents[1]  # the folder that holds the package tlhelpers
 TOOLBOXES = ("tlhelpers.pytorch", "tlhelpers.tensorflow")

@@ -178,7 +178,8 @@ def _number(value: float | None, unit: str, digits: int = 4) -> str:
         return ""
     large = math.isfinite(value) and abs(value) >= 10**digits
     text = f"{value:.0f}" if large else f"{value:.{digits}g}"
-    return f"{text} {unit}".rstrip()
+    one = text in ("1", "-1") and len(unit) > 1 and not unit.endswith("es")
+    return f"{text} {unit.removesuffix('s') if one else unit}".rstrip()
 
 
 def _plain(name: str, key: str, value):

@@ -12,13 +12,11 @@ from pathlib import Path
 from tlhelpers import __version__
 from tlhelpers import doctor_probes as probes
 from tlhelpers.errors import TlhelpersError, said
-from tlhelpers.numbers import percent
-from tlhelpers.paths import DATA_VARIABLE, cache_path, named_folder, shadow_warning, shadowed_package
+from tlhelpers.paths import DATA_VARIABLE, cache_path, named_folder, shadow_warning
 
 FRAMEWORKS = {"pytorch": "PyTorch", "tensorflow": "TensorFlow"}
 PYTHONS = ((3, 10), (3, 14))
 LITTLE_SPACE = 10**9  # bytes; a photo data set takes about this much once it is decoded
-COMPILED = 0.5  # fraction; after some use without compilation about a quarter is there
 PINS = Path(__file__).resolve().parents[1] / "requirements.txt"  # where the course's folder is at hand
 WEIGHTS = Path(__file__).resolve().parent / "weights"
 
@@ -37,8 +35,6 @@ def run(args: argparse.Namespace) -> int:
 
 def examine() -> dict:
     """Everything that was found, ready for JSON; `problems` has what is wrong, each with its mend."""
-    # Before the frameworks are imported, since an import leaves bytecode behind.
-    compiled = {name: probes.compiled_fraction(module) for name, module in probes.MODULES.items()}
     with ThreadPoolExecutor(len(FRAMEWORKS)) as pool:
         frameworks = dict(zip(FRAMEWORKS, pool.map(probes.ask_framework, FRAMEWORKS), strict=True))
     data, cache = named_folder(DATA_VARIABLE), _cache_path()
@@ -47,9 +43,8 @@ def examine() -> dict:
         "tlhelpers": __version__,
         "python": {"version": platform.python_version(), "executable": sys.executable},
         "packages": probes.list_packages(),
-        "shadowed": str(shadowed_package() or ""),
+        "shadowed": shadow_warning(),
         "frameworks": frameworks,
-        "compiled": compiled,
         "nvidia_gpus": probes.list_nvidia_gpus(),
         "kernel": probes.find_kernel(),
         "data_folder": probes.look_at_folder(data, size=False) if data else None,
@@ -71,32 +66,42 @@ def list_problems(report: dict) -> list[dict]:
 
 def as_text(report: dict) -> str:
     """The report for a reader."""
-    python = report["python"]
-    lines = [f"tlhelpers {report['tlhelpers']}, Python {python['version']} ({python['executable']})", "", "Installed"]
+    python, none = report["python"], said("none; the default lesson needs none", "ninguno; la lección no los necesita")
+    lines = [f"tlhelpers {report['tlhelpers']}, Python {python['version']} ({python['executable']})"]
+    lines += ["", said("Installed", "Instalado")]
     for extra, packages in report["packages"].items():
         there = [f"{name} {version}" for name, version in packages.items() if version]
         lacking = [name for name, version in packages.items() if not version]
-        lines.append(f"  {extra:<11}{', '.join(there)}" + (f"  missing: {', '.join(lacking)}" if lacking else ""))
-    lines += ["", "Accelerators"]
+        lacks = f"  {said('missing', 'faltan')}: {', '.join(lacking)}" if lacking else ""
+        lines.append(f"  {extra:<11}{', '.join(there)}{lacks}")
+    lines += ["", said("Accelerators", "Aceleradores")]
+    processor = said("no accelerator, takes the processor ({} cores)", "sin acelerador, usa el procesador ({} núcleos)")
     for name, answer in report["frameworks"].items():
-        seen = answer["accelerator"] or f"no accelerator, takes the processor ({os.cpu_count()} cores)"
-        said = answer["problem"] or f"{answer.get('version')}: {seen}"
-        lines.append(f"  {FRAMEWORKS[name]:<11}{said if answer['installed'] else 'not installed'}")
+        seen = f"{answer.get('version')}: {answer['accelerator'] or processor.format(os.cpu_count())}"
+        says = (answer["problem"] or seen) if answer["installed"] else said("not installed", "no está instalado")
+        lines.append(f"  {FRAMEWORKS[name]:<11}{says}")
     lines += [f"  {'driver':<11}{gpu}" for gpu in report["nvidia_gpus"]]
-    lines += ["", "Jupyter", f"  {'kernel':<11}{report['kernel']['problem'] or report['kernel']['python']}"]
-    lines += ["", "Folders", f"  {'data':<11}{_folder_line(report['data_folder'], 'TLHELPERS_DATA is not set')}"]
-    lines += [f"  {'cache':<11}{_folder_line(report['cache_folder'], '')}", "", "Data and weights"]
-    lines.append("  drawn_pets: drawn when asked for, always there")
-    lines.append(f"  embedded weights: {', '.join(report['embedded_weights']) or 'missing'}")
-    lines.append(f"  more weights: {', '.join(report['weights']) or 'none; the default lesson needs none'}")
-    absent = "not here; the default lesson needs no photos, and this brings them: tlhelpers fetch"
-    lines += [f"  {name}: {place or f'{absent} {name}'}" for name, place in report["data"].items()]
-    lines += ["", "Problems" if report["problems"] else "No problems."]
+    kernel, data, cache = said("kernel data cache", "núcleo datos caché").split()
+    lines += ["", "Jupyter", f"  {kernel:<11}{report['kernel']['problem'] or report['kernel']['python']}"]
+    unset = said("TLHELPERS_DATA is not set", "TLHELPERS_DATA no está puesta")
+    lines += ["", said("Folders", "Carpetas"), f"  {data:<11}{_folder_line(report['data_folder'], unset)}"]
+    lines += [f"  {cache:<11}{_folder_line(report['cache_folder'], '')}", "", said("Data and weights", "Datos y pesos")]
+    lines.append(f"  drawn_pets: {said('drawn when asked for, always there', 'se dibujan al pedirlos; siempre están')}")
+    embedded = ", ".join(report["embedded_weights"]) or said("missing", "faltan")
+    lines.append(f"  {said('embedded weights', 'pesos incluidos')}: {embedded}")
+    lines.append(f"  {said('more weights', 'más pesos')}: {', '.join(report['weights']) or none}")
+    absent = said("not here; the default lesson needs no photos, and this brings them",
+                  "no está; la lección no necesita fotos, y esto las trae")  # fmt: skip
+    lines += [f"  {name}: {place or f'{absent}: tlhelpers fetch {name}'}" for name, place in report["data"].items()]
+    lines += ["", said("Problems", "Problemas") if report["problems"] else said("No problems.", "Sin problemas.")]
     for problem in report["problems"]:
-        mark = "stops the lesson" if problem["stops"] else "the lesson runs all the same"
+        mark = said("the lesson runs all the same", "la lección funciona igual")
+        if problem["stops"]:
+            mark = said("stops the lesson", "impide la lección")
         lines += [f"  - {problem['what']} ({mark})", f"      {problem['mend']}"]
-    lines.append("The default lesson can run." if report["lesson_can_run"] else "The default lesson cannot run.")
-    return "\n".join(lines)
+    can = said("The default lesson can run.", "La lección puede ejecutarse.")
+    cannot = said("The default lesson cannot run.", "La lección no puede ejecutarse.")
+    return "\n".join([*lines, can if report["lesson_can_run"] else cannot])
 
 
 def _python_problems(report: dict):
@@ -112,7 +117,7 @@ def _python_problems(report: dict):
         yield what, _install("lab"), True
     if report["shadowed"]:
         mend = said("Take the other folder out of PYTHONPATH", "Quite la otra carpeta de PYTHONPATH")
-        yield shadow_warning(Path(report["shadowed"])), f"{mend}: {os.environ.get('PYTHONPATH', '')}", False
+        yield report["shadowed"], f"{mend}: {os.environ.get('PYTHONPATH', '')}", False
     for extra in ("base", "lab"):
         lacking = [name for name, there in packages.get(extra, {}).items() if not there]
         if lacking:
@@ -128,7 +133,7 @@ def _framework_problems(report: dict):
     works = [name for name, found in report["frameworks"].items() if found["installed"] and not found["problem"]]
     gpus = report["nvidia_gpus"]
     for name, found in report["frameworks"].items():
-        title, fraction = FRAMEWORKS[name], report["compiled"][name]
+        title = FRAMEWORKS[name]
         if not found["installed"]:
             if not works:
                 lacks = "is not installed; one of the two frameworks is needed", "no está; hace falta una de las dos"
@@ -142,10 +147,6 @@ def _framework_problems(report: dict):
             what = f"{title} {said('does not see the GPU', 'no ve la GPU')} ({gpus[0]})"
             mend = _pip('"tensorflow[and-cuda]"') if name == "tensorflow" else _install(name, anew=True)
             yield what, mend, False
-        if fraction is not None and fraction < COMPILED:
-            mend = f'"{sys.executable}" -m compileall -q -j 0 "{_site_packages(name)}"'
-            what = said("starts slowly: compiled bytecode", "arranca despacio: bytecode compilado")
-            yield f"{title} {what} {percent(fraction, 0)}", mend, False
 
 
 def _folder_problems(report: dict):
@@ -171,7 +172,8 @@ def _folder_problems(report: dict):
         )
         yield f"{what} {_size(cache['free_bytes'])}", mend, False
     if not report["embedded_weights"]:
-        yield f"the embedded backbone's weights are missing from {WEIGHTS}", "git checkout -- tlhelpers/weights", True
+        what = said("the embedded backbone's weights are missing from", "faltan los pesos de la red incluida en")
+        yield f"{what} {WEIGHTS}", "git checkout -- tlhelpers/weights", True
 
 
 def _cache_path() -> Path:
@@ -193,14 +195,10 @@ def _install(extra: str, anew: bool = False) -> str:
     if PINS.exists():
         return _pip(f'{option}-e "{PINS.parent}[{extra}]"')
     names = [f'"{name}"' for part in ("base", extra) for name in probes.list_requirements().get(part, ())]
-    return (
-        _pip(option + " ".join(names))
-        if names
-        else said(
-            "Install it from the course's folder: python scripts/setup.py",
-            "Instálelo desde la carpeta del curso: python scripts/setup.py",
-        )
-    )
+    if names:
+        return _pip(option + " ".join(names))
+    where = said("Install it from the course's folder", "Instálelo desde la carpeta del curso")
+    return f"{where}: python scripts/setup.py"
 
 
 def _pip(what: str) -> str:
@@ -211,16 +209,14 @@ def _pip(what: str) -> str:
     return f'{pip} -c "{PINS}" {what}' if PINS.exists() else f"{pip} {what}"
 
 
-def _site_packages(framework: str) -> Path:
-    return Path(importlib.util.find_spec(probes.MODULES[framework]).origin).parents[1]
-
-
 def _folder_line(folder: dict | None, otherwise: str) -> str:
     if folder is None:
         return otherwise
-    size = "" if folder["bytes"] is None else f", {_size(folder['bytes'])} in it"
-    state = ("" if folder["exists"] else ", not there yet") + ("" if folder["writable"] else ", read-only")
-    return f"{folder['path']}{state}{size}, {_size(folder['free_bytes'])} free"
+    state = "" if folder["exists"] else said(", not there yet", ", todavía no existe")
+    state += "" if folder["writable"] else said(", read-only", ", solo de lectura")
+    if folder["bytes"] is not None:
+        state += said(", {} in it", ", contiene {}").format(_size(folder["bytes"]))
+    return f"{folder['path']}{state}, {said('free', 'libres')}: {_size(folder['free_bytes'])}"
 
 
 def _size(count: int) -> str:

@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 from tlhelpers.data.sources import DATA_SETS
+from tlhelpers.errors import said
 
 PROGRAMS = {
     "pytorch": """
@@ -31,7 +32,7 @@ try:
     import torchvision.ops
     found["torchvision"] = torchvision.__version__
 except Exception as error:
-    found["problem"] = f"this torchvision does not fit torch {torch.__version__}: {type(error).__name__}: {error}"
+    found["problem"] = f"torchvision {WORDS} torch {torch.__version__}: {type(error).__name__}: {error}"
 """,
     "tensorflow": """
 import tensorflow as tf
@@ -42,7 +43,6 @@ found["problem"] = None
 """,
 }
 MODULES = {"pytorch": "torch", "tensorflow": "tensorflow"}
-BYTECODE_SAMPLE = 200  # files of a package; enough to tell "compiled" from "whatever was imported so far"
 
 
 def list_requirements() -> dict[str, list[str]]:
@@ -87,7 +87,8 @@ def ask_framework(framework: str, seconds: float = 120) -> dict:
     """
     if importlib.util.find_spec(MODULES[framework]) is None:
         return {"installed": False, "problem": None, "accelerator": None}
-    program = PROGRAMS[framework] + "\nimport json\nprint(json.dumps(found))"
+    words = said("does not fit", "no encaja con")
+    program = f"WORDS = {words!r}\n{PROGRAMS[framework]}\nimport json\nprint(json.dumps(found))"
     answer = {"installed": True, "version": _version(MODULES[framework]), "accelerator": None}
     try:
         done = subprocess.run(
@@ -100,10 +101,12 @@ def ask_framework(framework: str, seconds: float = 120) -> dict:
         )
         return answer | json.loads(done.stdout.strip().splitlines()[-1])
     except subprocess.TimeoutExpired:
-        return answer | {"problem": f"it did not answer within {seconds:g} seconds"}
+        late = said("it did not answer within {:g} seconds", "no contestó en {:g} segundos")
+        return answer | {"problem": late.format(seconds)}
     except (IndexError, ValueError):
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        return answer | {"problem": f"it does not import (exit code {done.returncode}): {last}"}
+        last = (done.stderr.strip().splitlines() or ["?"])[-1]
+        failed = said("it does not import (exit code {}): {}", "no se puede importar (código de salida {}): {}")
+        return answer | {"problem": failed.format(done.returncode, last)}
 
 
 def list_nvidia_gpus() -> list[str]:
@@ -121,15 +124,17 @@ def find_kernel() -> dict:
         import ipykernel  # noqa: F401  the kernel itself
         from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
     except ImportError as error:
-        return {"python": None, "problem": f"{error.name} is not installed"}
+        return {"python": None, "problem": f"{error.name} {said('is not installed', 'no está instalado')}"}
     try:
         python = KernelSpecManager().get_kernel_spec("python3").argv[0]
     except NoSuchKernel:
-        return {"python": None, "problem": "Jupyter finds no kernel named python3"}
+        missing = said("Jupyter finds no kernel named python3", "Jupyter no encuentra ningún núcleo llamado python3")
+        return {"python": None, "problem": missing}
     if not os.path.isabs(python):  # "python" stands for the interpreter that starts the kernel, which is this one
         return {"python": sys.executable, "problem": None}
     ours = Path(sys.prefix).resolve() in Path(python).parent.resolve().parents
-    return {"python": python, "problem": None if ours else f"kernel python3 belongs to another environment: {python}"}
+    other = said("kernel python3 belongs to another environment", "el núcleo python3 es de otro entorno")
+    return {"python": python, "problem": None if ours else f"{other}: {python}"}
 
 
 def look_at_folder(folder: Path, *, size: bool) -> dict:
@@ -161,16 +166,6 @@ def find_weights(folders: list[Path]) -> list[str]:
     places = ("weights/*", "torch/hub/checkpoints/*", "keras/models/*.h5", "huggingface/hub/models--*")
     found = {path.name for folder in folders for place in places for path in folder.glob(place)}
     return sorted(name for name in found if not name.startswith("."))
-
-
-def compiled_fraction(module: str) -> float | None:
-    """How much of an installed package has its bytecode beside it, 0 to 1; None where it is not installed."""
-    spec = importlib.util.find_spec(module)
-    if spec is None or not spec.origin:
-        return None
-    sources = sorted(Path(spec.origin).parent.rglob("*.py"))
-    sample = sources[:: max(1, len(sources) // BYTECODE_SAMPLE)]
-    return sum(Path(importlib.util.cache_from_source(str(file))).exists() for file in sample) / max(1, len(sample))
 
 
 def _version(name: str) -> str | None:

@@ -56,11 +56,7 @@ class WeightsError(TlhelpersError):
 
 
 class ParameterError(TlhelpersError):
-    """A notebook parameter that the notebook does not have."""
-
-
-class LessonError(TlhelpersError):
-    """A lesson's source that the builder refuses."""
+    """A parameter that is not there, or a value that it cannot take."""
 
 
 class ClaimError(TlhelpersError, AssertionError):

@@ -17,7 +17,7 @@ from tlhelpers.errors import DataNotFoundError, TlhelpersError, said
 DATA_VARIABLE = "TLHELPERS_DATA"
 CACHE_VARIABLE = "TLHELPERS_CACHE"
 # EFBIG is what a limit on the size of files gives (`ulimit -f`, and FAT disks at 4 GiB).
-_NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -147,11 +147,6 @@ def _host() -> str:
     return f"{zlib.crc32(platform.node().encode()):08x}"
 
 
-def is_no_room(error: OSError) -> bool:
-    """Whether the system refused to write for want of room."""
-    return error.errno in _NO_ROOM
-
-
 @contextlib.contextmanager
 def explain_full_disk(folder: Path) -> Iterator[None]:
     """Turns the system's error for a full disk, a quota, a limit on file size or a closed folder into what to do.
@@ -162,7 +157,7 @@ def explain_full_disk(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if is_no_room(error):
+        if error.errno in NO_ROOM:
             text = said(
                 f"No room to write in {folder} ({error.strerror}). Nothing half-written was left. "
                 f"Free some space there, or set {CACHE_VARIABLE} to a folder on a larger disk.",
@@ -181,11 +176,8 @@ def explain_full_disk(folder: Path) -> Iterator[None]:
         raise TlhelpersError(text) from error
 
 
-def shadowed_package() -> Path | None:
-    """The folder of the installed tlhelpers where another one is imported in its place, as PYTHONPATH brings it about.
-
-    None where the installed one is imported, or none is installed.
-    """
+def shadow_warning() -> str:
+    """What to say where another tlhelpers than the installed one is imported, as by PYTHONPATH; else ""."""
     import importlib.metadata
     import json
     import sysconfig
@@ -197,15 +189,12 @@ def shadowed_package() -> Path | None:
         if origin.get("dir_info", {}).get("editable"):
             folder = Path(urllib.request.url2pathname(origin["url"].removeprefix("file://")))
         installed, here = folder / "tlhelpers", Path(__file__).parent
-        return installed if installed.is_dir() and not installed.samefile(here) else None
-    return None
-
-
-def shadow_warning(installed: Path) -> str:
-    """What to say where `shadowed_package` found one."""
-    return said(
-        f"tlhelpers is imported from {Path(__file__).parent}, and the installed one is {installed}: what a notebook "
-        "does may not be what it says. Take the other folder out of PYTHONPATH, or start in another folder.",
-        f"tlhelpers se importa de {Path(__file__).parent}, y el instalado es {installed}: lo que hace un cuaderno "
-        "puede no ser lo que dice. Quite la otra carpeta de PYTHONPATH o empiece en otra carpeta.",
-    )
+        if installed.is_dir() and not installed.samefile(here):
+            return said(
+                f"tlhelpers is imported from {here}, and the installed one is {installed}: what a notebook does may "
+                "not be what it says. Take the other folder out of PYTHONPATH, or start in another folder.",
+                f"tlhelpers se importa de {here}, y el instalado es {installed}: lo que hace un cuaderno puede no ser "
+                "lo que dice. Quite la otra carpeta de PYTHONPATH o empiece en otra carpeta.",
+            )
+        return ""
+    return ""

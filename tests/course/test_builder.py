@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from tlcourse import builder, outputs, runner
-from tlhelpers.errors import LessonError
+from tlcourse.errors import LessonError
 
 GOLDEN = Path(__file__).parent / "golden"
 PARAMETERS = '# %% tags=["parameters"]\nLANGUAGE = "en"\nSEED = 0\n\n'

@@ -52,12 +52,18 @@ COUNT = "a whole number from 3 to 1000000"
         ("LANGUAGE", 3, "a text that is not empty"),
         *(("DATASET", value, "a text that is not empty") for value in ("", " ", 2024, None)),
         ("RATES", 0.1, "a list"),
-        ("QUICK", 1, "a bool"),
+        ("QUICK", 1, "True or False"),
     ],
 )
 def test_a_value_of_another_kind_or_out_of_range_is_refused(notebook, name, value, wanted):
     with pytest.raises(ParameterError, match=f"expected {wanted} for {name} .*Give {wanted}"):
         parameters.check_parameters(notebook, {name: value})
+
+
+def test_a_refusal_speaks_the_readers_language(notebook, monkeypatch):
+    monkeypatch.setenv("TLHELPERS_LANGUAGE", "es")
+    with pytest.raises(ParameterError, match=r"para NOISE se esperaba un número desde 0 .* y llegó -1"):
+        parameters.check_parameters(notebook, {"NOISE": -1})
 
 
 def test_a_value_that_fits_is_taken(notebook):

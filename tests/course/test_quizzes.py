@@ -4,8 +4,8 @@ import pytest
 import yaml
 
 from tlcourse.cli import main
+from tlcourse.errors import LessonError
 from tlcourse.quizzes import check_quizzes, quiz_file
-from tlhelpers.errors import LessonError
 
 ANSWERS = [
     {

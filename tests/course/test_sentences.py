@@ -8,10 +8,10 @@ import nbformat
 import pytest
 
 from tlcourse import builder, outputs, runner, toolbox_text
+from tlcourse.errors import LessonError
 from tlcourse.lessons import read_lesson
 from tlcourse.notebook_files import read_notebook, text_of, write_notebook
 from tlcourse.records import collect
-from tlhelpers.errors import LessonError
 
 GOLDEN = Path(__file__).parent / "golden"
 PARAMETERS = '# %% tags=["parameters"]\nSEED = 0\nSIZE = 64\n\n'

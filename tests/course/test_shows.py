@@ -8,11 +8,11 @@ import pytest
 from tlcourse import builder, toolbox_text
 from tlcourse.black_boxes import check_black_boxes
 from tlcourse.course_map import read_course
+from tlcourse.errors import LessonError
 from tlcourse.lab_builder import read_source
 from tlcourse.lessons import read_lesson
 from tlcourse.notebook_files import read_notebook, text_of
 from tlcourse.toolbox_text import read_tool
-from tlhelpers.errors import LessonError
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden"

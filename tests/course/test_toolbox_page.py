@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tlcourse import toolbox_text
+from tlcourse.errors import LessonError
 from tlcourse.toolbox_page import check_pages, make_pages, write_pages
-from tlhelpers.errors import LessonError
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden"

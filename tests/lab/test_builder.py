@@ -9,7 +9,7 @@ import nbformat
 import pytest
 
 from tlcourse import cli, lab_builder
-from tlhelpers.errors import LessonError
+from tlcourse.errors import LessonError
 
 GOLDEN = Path(__file__).parent / "golden"
 NAMES = [

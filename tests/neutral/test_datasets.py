@@ -138,8 +138,12 @@ def test_folder_that_is_no_data_set(own_cache, tmp_path, photo):
     (tmp_path / "one/cat/1.jpg").write_bytes(photo(1))
     with pytest.raises(DatasetError, match="at least two classes, and has 1: cat"):
         load(tmp_path / "one")
-    with pytest.raises(DatasetError, match="there is none there"):
+    with pytest.raises(DatasetError, match="there is nothing there"):
         load(str(tmp_path / "nowhere"))
+    (tmp_path / "fotos.zip").write_bytes(b"PK")
+    for name in (str(tmp_path / "fotos.zip"), tmp_path / "fotos.zip"):
+        with pytest.raises(DatasetError, match=r"it is a file\. If it is a zip, unpack it first"):
+            load(name)
 
 
 @pytest.mark.parametrize(

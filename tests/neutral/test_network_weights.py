@@ -284,8 +284,8 @@ def test_pack_that_may_only_be_read_is_used_through_links(monkeypatch):
 import os
 from pathlib import Path
 from tlhelpers.data.network_weights import use_pack_caches
-from tlhelpers.paths import shadowed_package
-shadowed_package()  # imports what it needs, before the change of user, who may not read this Python
+from tlhelpers.paths import shadow_warning
+shadow_warning()  # imports what it needs, before the change of user, who may not read this Python
 if os.getuid() == 0:  # who may write everywhere
     os.setuid(65534)
 for _ in range(2):  # the second time the links are there

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from tlcourse import builder, native, toolbox_page
 from tlcourse.commands.run import add_selection, run_all, selected
+from tlcourse.errors import LessonError
 from tlcourse.lessons import find_notebooks, pick_sources, read_lesson
 from tlcourse.outputs import adopt_run, check_outputs
 from tlcourse.quizzes import check_quizzes, quiz_file
-from tlhelpers.errors import LessonError
 
 PARAMS = Path("params", "sample.yaml")
 

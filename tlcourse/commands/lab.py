@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from tlcourse import lab_builder
-from tlhelpers.errors import LessonError
+from tlcourse.errors import LessonError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -69,9 +69,14 @@ def read_members(path: Path, wanted: Callable[[str], bool] = lambda name: True) 
         read = _read_zip if zipfile.is_zipfile(path) else _read_tar
         yield from read(path, wanted)
     except _READ_ERRORS as error:
+        why, size = f"{type(error).__name__}: {error}", path.stat().st_size
         raise BrokenArchiveError(
-            f"{path} cannot be read as a zip or tar archive ({type(error).__name__}: {error}). "
-            f"It has {path.stat().st_size:,} bytes. Delete this copy and fetch or copy it again."
+            said(
+                f"{path} cannot be read as a zip or tar archive ({why}). It has {size:,} bytes. Delete this copy and "
+                "fetch or copy it again.",
+                f"{path} no se puede leer como zip o tar ({why}). Tiene {size:,} bytes. Borre esta copia y tráigala o "
+                "cópiela otra vez.",
+            )
         ) from error
 
 
@@ -214,13 +219,21 @@ def _refuse_outside(path: Path, name: str) -> None:
     parts = name.replace("\\", "/").split("/")
     if parts[0] == "" or ".." in parts or re.match(r"[A-Za-z]:", name):
         raise BrokenArchiveError(
-            f"{path} has a member that points outside of the archive: {name!r}. Nothing of it was read. "
-            "An archive of photos has no need of that: do not use this one, fetch it again from its source."
+            said(
+                f"{path} has a member that points outside of the archive: {name!r}. Nothing of it was read. An archive "
+                "of photos has no need of that: do not use this one, fetch it again from its source.",
+                f"{path} tiene un elemento que apunta fuera del archivo: {name!r}. No se ha leído nada de él. Un "
+                "archivo de fotos no lo necesita: no use este, tráigalo otra vez de su fuente.",
+            )
         )
 
 
 def _refuse_link(path: Path, name: str) -> None:
     raise BrokenArchiveError(
-        f"{path} has a link among its members, which could point outside: {name!r}. "
-        "Pack the photos themselves in place of links, or fetch the archive again from its source."
+        said(
+            f"{path} has a link among its members, which could point outside: {name!r}. Pack the photos themselves in "
+            "place of links, or fetch the archive again from its source.",
+            f"{path} tiene un enlace entre sus elementos, que podría apuntar fuera: {name!r}. Empaquete las fotos "
+            "mismas en lugar de enlaces, o traiga otra vez el archivo de su fuente.",
+        )
     )

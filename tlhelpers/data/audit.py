@@ -129,7 +129,8 @@ class Manifest:
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        return f"Manifest({self.name!r}, {len(self.used)} used, {len(self.left_out)} left out)"
+        words = said("used, {} left out", "en uso, {} fuera").format(len(self.left_out))
+        return f"Manifest({self.name!r}, {len(self.used)} {words})"
 
     def to_json(self) -> str:
         """The manifest as JSON text."""
@@ -165,13 +166,21 @@ def examine(
     """
     record = Record(image_id, class_name or "", LEFT_OUT)
     if is_clutter(member.name):
-        return replace(record, reason="not an image", detail="left by a system or a program"), None
+        return replace(
+            record, reason="not an image", detail=said("left by a system or a program", "lo dejó un programa")
+        ), None
     if member.error:
         return replace(record, reason=member.reason, detail=member.error), None
     if class_name is None:
-        return replace(record, reason="outside the classes", detail="its place gives it no class"), None
+        return replace(
+            record,
+            reason="outside the classes",
+            detail=said("its place gives it no class", "por su lugar no es de una clase"),
+        ), None
     if member.data is None:
-        return replace(record, reason="too large", detail=f"the file has more than {MAX_FILE_BYTES:,} bytes"), None
+        return replace(
+            record, reason="too large", detail=f"{said('more than', 'más de')} {MAX_FILE_BYTES:,} bytes"
+        ), None
     record = replace(record, sha256=hashlib.sha256(member.data).hexdigest())
     try:
         image = open_image(member.data)
@@ -196,10 +205,15 @@ def leave_out_duplicates(records: Sequence[Record]) -> list[Record]:
             same[record.sha256].append(record)
     changed = {}
     for first, *others in same.values():
-        leave_out, reason, detail = others, "duplicate", f"the same bytes as {first.id}"
+        leave_out, reason, detail = (
+            others,
+            "duplicate",
+            f"{said('the same bytes as', 'los mismos bytes que')} {first.id}",
+        )
         if any(record.class_name != first.class_name for record in others):
             leave_out, reason = [first, *others], "contradictory"
-            detail = f"the same bytes under two classes: {', '.join(record.id for record in leave_out)}"
+            detail = said("the same bytes under two classes", "los mismos bytes en dos clases")
+            detail += f": {', '.join(record.id for record in leave_out)}"
         for record in leave_out:
             changed[record.id] = replace(record, status=LEFT_OUT, reason=reason, detail=detail)
     return [changed.get(record.id, record) for record in ordered]

@@ -73,7 +73,12 @@ def load_splits(
     if name in ("drawn_pets", "drawn_pets_breeds"):
         return _load_drawn(str(name), image_size, style, how)
     if style != "photo":
-        raise DatasetError(f"Only drawn pictures come in styles; {str(name)!r} has photos. Leave style={style!r} away.")
+        raise DatasetError(
+            said(
+                f"Only drawn pictures come in styles; {str(name)!r} has photos. Leave style={style!r} away.",
+                f"Solo hay estilos en las imágenes dibujadas; {str(name)!r} tiene fotos. Quite style={style!r}.",
+            )
+        )
     if name == "cats_vs_dogs":
         return _load_cats_vs_dogs(image_size, how, progress)
     if name in ("oxford_pets_species", "oxford_pets_breeds"):
@@ -155,15 +160,20 @@ def _read_annotations(archive: Path) -> tuple[dict[str, str], dict[str, str], li
     parts, species, breeds = {}, {}, {}
     for part, file in lists.items():
         if file not in texts:
-            raise BrokenArchiveError(f"{archive} should have {file}, and has not. Fetch the annotations again.")
+            again = said("and has not. Fetch the annotations again", "y no lo tiene. Traiga otra vez las anotaciones")
+            raise BrokenArchiveError(f"{archive} {said('should have', 'debería tener')} {file}, {again}.")
         for line in texts[file].decode("utf-8", "replace").splitlines():
             if not line.strip() or line.startswith("#"):
                 continue
             words = line.split()
             if len(words) != 4 or not words[1].isdigit() or words[2] not in ("1", "2"):
+                wanted = "NAME CLASS-ID SPECIES BREED-ID"
                 raise BrokenArchiveError(
-                    f"{archive}: a line of {file} should be NAME CLASS-ID SPECIES BREED-ID, and is {line!r}. "
-                    "Fetch the annotations again."
+                    said(
+                        f"{archive}: a line of {file} should be {wanted}, and is {line!r}. Fetch them again.",
+                        f"{archive}: una línea de {file} debería ser {wanted} y es {line!r}. Traiga otra vez las "
+                        "anotaciones.",
+                    )
                 )
             image_id = f"{words[0]}.jpg"
             parts[image_id] = part
@@ -189,11 +199,16 @@ def own_folder(name: str | Path) -> Path:
                 f"Esta cuenta no puede leer {folder}. Cambie sus permisos o cópiela.",
             )
         )
-    if isinstance(name, Path) or re.search(r"[/\\]", name):
+    if isinstance(name, Path) or re.search(r"[/\\]", name) or os.path.isfile(folder):
+        came = said("there is nothing there", "ahí no hay nada")
+        if os.path.isfile(folder):
+            came = said(
+                "it is a file. If it is a zip, unpack it first", "es un archivo. Si es un zip, descomprímalo antes"
+            )
         raise DatasetError(
             said(
-                f"{folder} should be a folder with a folder of images per class, and there is none there.",
-                f"{folder} debería ser una carpeta con una carpeta de imágenes por clase, y ahí no hay ninguna.",
+                f"{folder} should be a folder with a folder of images per class, and {came}.",
+                f"{folder} debería ser una carpeta con una carpeta de imágenes por clase, y {came}.",
             )
         )
     more = said(

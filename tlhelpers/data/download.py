@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tlhelpers.data.sources import RemoteFile
 from tlhelpers.errors import DownloadError, TlhelpersError, said
-from tlhelpers.paths import explain_full_disk, is_no_room
+from tlhelpers.paths import NO_ROOM, explain_full_disk
 
 TRIES = 4  # per address, in a row without progress
 BACKOFF = 0.5  # seconds before the second try; doubled for each further one
@@ -166,7 +166,7 @@ def _request_rest(url: str, part: Path, file: RemoteFile, bar, ranges: bool) -> 
                     if place >= file.size:  # some send on and on
                         return
         except OSError as error:  # a beginning is kept for the next try, except where it is what fills the disk
-            if is_no_room(error):
+            if error.errno in NO_ROOM:
                 part.unlink(missing_ok=True)
             raise
 

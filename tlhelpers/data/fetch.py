@@ -128,8 +128,7 @@ def _list() -> str:
     lines = []
     for name in DATA_SETS:
         files = files_of(name)
-        here = [find_local(file) for file in files]
-        size = sum(file.size for file in files)
+        here, size = [find_local(file) for file in files], sum(file.size for file in files)
         also = [alias for alias, of in ALIASES.items() if of == name]
         note = f"  (also as {', '.join(also)})" if also else ""
         state = f"here: {here[0].parent}" if all(here) else "not here"

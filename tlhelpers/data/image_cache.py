@@ -1,5 +1,6 @@
 """Photos are audited, decoded and resized once, in one parallel pass, into a memory-mapped file on disk."""
 
+import hashlib
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from tlhelpers.data.audit import Manifest, Record, examine, is_clutter, leave_ou
 from tlhelpers.errors import DatasetError, said
 from tlhelpers.paths import atomic_path, cache_folder
 
-PREPARATION = 3  # raised when the same archive would give other pixels or records, so that no old cache is taken
+PREPARATION = 4  # raised when the same archive would give other pixels or records, so that no old cache is taken
 _BATCH = 512  # images that are read before they are decoded, side by side
 _BATCH_BYTES = 64 << 20  # or fewer, where the files are large
 _IN_MEMORY = 1 << 30  # bytes; parts of a data set that are larger stay on disk
@@ -135,21 +136,19 @@ def _examine_all(path: Path, layout: Layout, size: int, progress: bool) -> Itera
     """
     from tqdm.auto import tqdm
 
-    def work(batch: list[Member]) -> list[tuple[Record, np.ndarray | None]]:
-        return [examine(member, *layout.place(member.name), size) for member in batch]
+    def is_wanted(name: str) -> bool:
+        return not is_clutter(name) and layout.place(name)[1] is not None
 
+    # Of this process: in a container they are fewer than the machine has.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with (
-        ThreadPoolExecutor(min(_count_cores(), _MAX_THREADS), thread_name_prefix="images") as pool,
+        ThreadPoolExecutor(min(cores, _MAX_THREADS), thread_name_prefix="images") as pool,
         tqdm(total=count_members(path), desc=path.name, unit="file", disable=not progress) as bar,
     ):
-        for batch in _batches(read_members(path, lambda name: _is_wanted(layout, name))):
+        for batch in _batches(read_members(path, is_wanted)):
             for result in pool.map(lambda member: examine(member, *layout.place(member.name), size), batch):
                 bar.update()
                 yield result
-
-
-def _is_wanted(layout: Layout, name: str) -> bool:
-    return not is_clutter(name) and layout.place(name)[1] is not None
 
 
 def _batches(members: Iterator[Member]) -> Iterator[list[Member]]:
@@ -164,13 +163,6 @@ def _batches(members: Iterator[Member]) -> Iterator[list[Member]]:
         yield batch
 
 
-def _count_cores() -> int:
-    """Cores that this process may use, which in a container are fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def gather(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """The images at `rows`, in that order: in memory, or, where they are many, in a memory-mapped file in the cache.
 
@@ -183,7 +175,8 @@ def gather(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
     if len(rows) * images[:1].nbytes <= _IN_MEMORY or not isinstance(images, np.memmap):
         return np.asarray(images[rows])
     source = Path(images.filename)
-    target = source.with_name(f"{source.stem}-{_digest(rows)}.npy")
+    digest = hashlib.sha256(np.ascontiguousarray(rows, np.int64).data).hexdigest()[:16]
+    target = source.with_name(f"{source.stem}-{digest}.npy")
     with filelock.FileLock(target.with_suffix(".lock")):
         if not target.exists():
             with atomic_path(target) as temporary, open(temporary, "wb") as file:
@@ -192,9 +185,3 @@ def gather(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
                 for start in range(0, len(rows), 256):
                     file.write(images[rows[start : start + 256]].data)
     return np.load(target, mmap_mode="r", allow_pickle=False)
-
-
-def _digest(rows: np.ndarray) -> str:
-    import hashlib
-
-    return hashlib.sha256(np.ascontiguousarray(rows, np.int64).data).hexdigest()[:16]

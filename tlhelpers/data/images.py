@@ -1,7 +1,6 @@
 """From the bytes of a photo to `(size, size, 3)` uint8, the same for both frameworks.
 
 simplejpeg decodes JPEGs: to the same pixels as Pillow, and it tells where a part is missing, which Pillow shows grey.
-Where cykooz.resizer is installed (the extra `fast`), it resizes: to the same levels, or the next.
 """
 
 import contextlib
@@ -61,10 +60,11 @@ def open_image(data: bytes) -> Image.Image:
         ImageError: it is empty, not an image, cut off, or has more than `MAX_PIXELS` pixels.
     """
     if not data:
-        raise ImageError("empty", "no bytes")
+        raise ImageError("empty", said("an empty file", "un archivo vacío"))
     kind = next((name for begins, name in _SIGNATURES if re.match(begins, data[:80], re.DOTALL)), "")
     if kind == "HEIC" and "HEIF" not in _formats():
-        raise ImageError("HEIC", "a photo of an iPhone; to read it, install pi-heif")
+        detail = "a photo of an iPhone; to read it, install pi-heif", "una foto de iPhone; para leerla, instale pi-heif"
+        raise ImageError("HEIC", said(*detail))
     # Before Pillow, which goes byte by byte, and chunk by chunk, through what is not there.
     if kind == "GIF":
         data = _cut_filling(data)
@@ -73,18 +73,26 @@ def open_image(data: bytes) -> Image.Image:
     if kind == "JPEG":
         _jpeg_segments(data)
         if (scans := data.count(b"\xff\xda")) > MAX_SCANS:
-            raise ImageError("too large", f"{scans:,} scans, and at most {MAX_SCANS} are decoded")
+            detail = said("scans; at most so many are decoded", "pasadas; como mucho se decodifican")
+            raise ImageError("too large", f"{scans:,} {detail}: {MAX_SCANS}")
     try:
         image = Image.open(io.BytesIO(data), formats=_formats())
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # the latter by a strict filter
         raise ImageError("too large", str(error)) from error
     except Exception as error:
         if kind in (*_FORMATS, "AVIF", "HEIC"):
-            raise ImageError("unreadable", f"begins like a {kind}, and its head is damaged") from error
-        raise ImageError("not an image", f"a file of the kind {kind}" if kind else "of no kind that is read") from error
+            detail = said("begins like a {}, and its head is damaged", "empieza como un {} y su cabecera está dañada")
+            raise ImageError("unreadable", detail.format(kind)) from error
+        detail = said("not an image of any kind that is read", "no es una imagen de ningún tipo que se lea")
+        if kind:
+            detail = said(
+                "not an image that is read, but a file of the kind {}",
+                "no es una imagen que se lea, sino un archivo {}",
+            ).format(kind)
+        raise ImageError("not an image", detail) from error
     if image.width * image.height > MAX_PIXELS:
-        detail = f"{image.width} × {image.height} pixels, and at most {MAX_PIXELS:,} are decoded"
-        raise ImageError("too large", detail)
+        detail = said("pixels; at most so many are decoded", "píxeles; como mucho se decodifican")
+        raise ImageError("too large", f"{image.width} × {image.height} {detail}: {MAX_PIXELS:,}")
     return image
 
 
@@ -94,12 +102,11 @@ def decode(data: bytes) -> Image.Image:
     Raises:
         ImageError: as `open_image`; or the file is cut off or damaged.
     """
-    decoded = decode_opened(open_image(data), data)
-    return Image.fromarray(decoded) if isinstance(decoded, np.ndarray) else decoded
+    return decode_opened(open_image(data), data)
 
 
-def decode_opened(image: Image.Image, data: bytes) -> Image.Image | np.ndarray:
-    """As `decode`, for a file whose head `open_image` has read; may be pixels, as `prepare` takes them, too."""
+def decode_opened(image: Image.Image, data: bytes) -> Image.Image:
+    """As `decode`, for a file whose head `open_image` has read."""
     try:
         decoded = _decode_jpeg(image, data) if image.format in ("JPEG", "MPO") else None
         if decoded is None:
@@ -109,35 +116,32 @@ def decode_opened(image: Image.Image, data: bytes) -> Image.Image | np.ndarray:
             if image.format in ("WEBP", "AVIF", "HEIF", "BMP", "TIFF"):
                 _check_end(decoded, image.format, data)
         turn = _UPRIGHT.get(_orientation(image))
-        if turn is None:
-            return decoded
-        return (Image.fromarray(decoded) if isinstance(decoded, np.ndarray) else decoded).transpose(turn)
+        return decoded if turn is None else decoded.transpose(turn)
     except ImageError:
         raise
     except Exception as error:  # decoders raise whatever they meet in a damaged file
         cut = isinstance(error, EOFError) or "truncated" in str(error).lower()
-        raise ImageError("truncated" if cut else "unreadable", str(error) or type(error).__name__) from error
+        detail = said("cut off", "está cortada") if cut else said("damaged", "está dañada")
+        raise ImageError(
+            "truncated" if cut else "unreadable", f"{detail}: {str(error) or type(error).__name__}"
+        ) from error
 
 
-def prepare(image: Image.Image | np.ndarray, size: int) -> np.ndarray:
+def prepare(image: Image.Image, size: int) -> np.ndarray:
     """The middle of an image as networks see it: as `Resize(size / 0.875)` and `CenterCrop(size)`, in one step.
 
     The shorter side is scaled to `round(size / 0.875)` pixels, bilinear and antialiased, and the centre cut out; what
     would be cut off is never computed.
 
     Args:
-        image: RGB, or its pixels of shape `(h, w, 3)` uint8.
+        image: RGB.
         size: Side of the result in pixels.
 
     Returns:
         Shape `(size, size, 3)` uint8.
     """
-    height, width = image.shape[:2] if isinstance(image, np.ndarray) else (image.height, image.width)
-    side = min(width, height) * size / round(size / 0.875)
-    left, top = (width - side) / 2, (height - side) / 2
-    if _fast_resizer() is not None:
-        return _fast_resizer()(np.asarray(image), (left, top, side, side), size)
-    image = Image.fromarray(image) if isinstance(image, np.ndarray) else image
+    side = min(image.size) * size / round(size / 0.875)
+    left, top = (image.width - side) / 2, (image.height - side) / 2
     box = (left, top, left + side, top + side)
     return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR, box=box))
 
@@ -159,7 +163,7 @@ def prepare_photo(photo: Path | str | bytes, size: int) -> np.ndarray:
     try:
         data = photo if isinstance(photo, bytes) else read_file(Path(photo).expanduser())
         if data is None:
-            raise ImageError("too large", f"more than {MAX_FILE_BYTES:,} bytes")
+            raise ImageError("too large", f"{said('more than', 'más de')} {MAX_FILE_BYTES:,} bytes")
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="PIL")
             return prepare(decode(data), size)
@@ -179,25 +183,13 @@ def prepare_photo(photo: Path | str | bytes, size: int) -> np.ndarray:
                 "El más compatible) o ejecute `pip install pi-heif` y reinicie",
             )
         else:
-            formats = ", ".join(_formats())
-            why = said(
-                f"{error.reason} ({error}). Take a photo in one of these formats: {formats}",
-                f"{_IN_SPANISH[error.reason]} ({error}). Elija una foto en uno de estos formatos: {formats}",
-            )
+            take = said("Take a photo in one of these formats", "Elija una foto en uno de estos formatos")
+            why = f"{error}. {take}: {', '.join(_formats())}"
         raise DatasetError(said(f"{name} cannot be used: {why}.", f"{name} no se puede usar: {why}.")) from error
 
 
-_IN_SPANISH = {
-    "empty": "el archivo está vacío",
-    "not an image": "no es una imagen",
-    "too large": "es demasiado grande",
-    "truncated": "está cortada antes del final",
-    "unreadable": "está dañada",
-}
-
-
-def _decode_jpeg(image: Image.Image, data: bytes) -> np.ndarray | None:
-    """The pixels of an RGB or grey JPEG, as stored; None for those whose pixels Pillow should make.
+def _decode_jpeg(image: Image.Image, data: bytes) -> Image.Image | None:
+    """An RGB or grey JPEG, as stored; None for those whose pixels Pillow should make.
 
     Raises:
         ImageError: part of the picture is missing. Pillow would show it grey, and say nothing.
@@ -215,10 +207,10 @@ def _decode_jpeg(image: Image.Image, data: bytes) -> np.ndarray | None:
             complaint = str(error)
     progressive = "progressive" in image.info
     if "premature end" in complaint.lower() or _is_filled_up(scans, complaint, progressive):
-        raise ImageError("truncated", "a part of the picture is missing")
+        raise ImageError("truncated", said("cut off: a part is missing", "está cortada: falta una parte"))
     if complaint and "extraneous bytes before marker 0xd9" not in complaint:
         raise ImageError("unreadable", complaint)
-    return pixels if colours == "RGB" else None
+    return Image.fromarray(pixels) if colours == "RGB" and pixels is not None else None
 
 
 def _is_filled_up(scans: bytes, complaint: str, progressive: bool) -> bool:
@@ -251,7 +243,7 @@ def _jpeg_segments(data: bytes) -> list[tuple[int, int, int]]:
         segments.append((data[marker], start, at))
         if data[marker] == 0xDA:
             return segments
-    raise ImageError("unreadable", "begins like a JPEG, and has no picture")
+    raise ImageError("unreadable", said("begins like a JPEG, and has no picture", "empieza como un JPEG sin imagen"))
 
 
 def _without_metadata(data: bytes) -> bytes:
@@ -274,11 +266,12 @@ def _check_chunks(data: bytes) -> None:
             return
         at += 12 + length
         if at > len(data):
-            raise ImageError("truncated", "it has no end")
+            raise ImageError("truncated", said("it has no end", "no tiene final"))
         checksum = zlib.crc32(data[at - length - 8 : at - 4]).to_bytes(4, "big")
         if kind[:1].isupper() and checksum != data[at - 4 : at]:
-            raise ImageError("unreadable", "a part of the picture does not have its checksum")
-    raise ImageError("too large", f"more than {MAX_CHUNKS:,} parts")
+            detail = "a part of the picture does not have its checksum", "una parte no tiene su suma de comprobación"
+            raise ImageError("unreadable", said(*detail))
+    raise ImageError("too large", said("more than {:,} parts", "más de {:,} partes").format(MAX_CHUNKS))
 
 
 def _check_end(image: Image.Image, kind: str, data: bytes) -> None:
@@ -298,7 +291,11 @@ def _check_end(image: Image.Image, kind: str, data: bytes) -> None:
     flat, abrupt = _count_flat(image, range(image.height)[:: 1 if kind == "BMP" else -1])
     # Without loss a WebP's pixel of one colour takes a bit. In the others no flat area is written as one byte.
     if {"BMP": abrupt, "TIFF": abrupt, "WEBP": flat < filled}.get(kind, True):
-        raise ImageError("truncated", "the end of the file was lost, and filled up with one byte")
+        detail = (
+            "the end of the file was lost, and filled up with one byte",
+            "el final se perdió y se rellenó con un byte",
+        )
+        raise ImageError("truncated", said(*detail))
 
 
 def _cut_filling(data: bytes) -> bytes:
@@ -338,7 +335,10 @@ def _mend_numbers(image: Image.Image, data: bytes) -> None:
     if image.format == "PNG" and image.mode == "L" and data[24] < 8 and isinstance(clear, int):
         image.info["transparency"] = clear * 255 // (2 ** data[24] - 1)  # Pillow spreads the levels, not this one
     if data.startswith(b"MM") and image.mode in ("I", "F") and image.info.get("compression", "raw") != "raw":
-        raise ImageError("unreadable", "compressed numbers of more than 8 bits, the largest byte first")
+        detail = said(
+            "compressed 16 or 32 bits, the largest byte first", "16 o 32 bits comprimidos, byte mayor primero"
+        )
+        raise ImageError("unreadable", detail)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -397,27 +397,3 @@ def _formats() -> tuple[str, ...]:
         return tuple(formats)
     pi_heif.register_heif_opener()
     return (*formats, "HEIF")
-
-
-@cache
-def _fast_resizer():
-    """A function `(pixels, (left, top, width, height), size) -> pixels`; None without the extra `fast`."""
-    try:
-        from cykooz_resizer import CropBox, FilterType, ImageData, PixelType, ResizeAlg, ResizeOptions, Resizer
-    except ImportError:
-        return None
-    bilinear = ResizeAlg.convolution(FilterType.bilinear)
-
-    def resize(pixels: np.ndarray, box: tuple[float, float, float, float], size: int) -> np.ndarray:
-        left, top, side, _ = box
-        # Only what is cut out, and as far around it as the filter reaches, has to be copied.
-        reach = max(side / size, 1.0) + 1
-        x, y = max(int(left - reach), 0), max(int(top - reach), 0)
-        pixels = pixels[y : int(top + side + reach) + 1, x : int(left + side + reach) + 1]
-        source = ImageData(pixels.shape[1], pixels.shape[0], PixelType.U8x3, pixels.tobytes())
-        result = ImageData(size, size, PixelType.U8x3)
-        options = ResizeOptions(resize_alg=bilinear, crop_box=CropBox(left - x, top - y, side, side))
-        Resizer().resize(source, result, options)
-        return np.frombuffer(result.get_buffer(), np.uint8).reshape(size, size, 3)
-
-    return resize

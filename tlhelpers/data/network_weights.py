@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from tlhelpers.errors import DownloadError, TlhelpersError, UnknownNameError, said
-from tlhelpers.paths import cache_folder, data_folder, shadow_warning, shadowed_package
+from tlhelpers.paths import cache_folder, data_folder, shadow_warning
 
 # Each library's variable for its cache, the cache's place in a pack, and the module that reads the variable on import.
 CACHES = {
@@ -39,8 +39,8 @@ def use_pack_caches() -> dict[str, str]:
         DataNotFoundError: TLHELPERS_DATA names no folder.
         TlhelpersError: a library that reads its variable when it is imported has been imported already.
     """
-    if installed := shadowed_package():
-        print(shadow_warning(installed), file=sys.stderr)
+    if warning := shadow_warning():
+        print(warning, file=sys.stderr)
     pack, found = data_folder(), {}
     for variable, (name, module) in CACHES.items():
         if pack is None or variable in os.environ or not (pack / name).is_dir():
@@ -128,8 +128,12 @@ def fetch_network(name: str, to: Path | None = None) -> None:
             (to / folder).rmdir()
     if done.returncode:
         raise DownloadError(
-            f"{library} gave no weights for {network!r}; its reason stands above. Compare the name with the library's "
-            "list of models, and try again on a machine with a network."
+            said(
+                f"{library} gave no weights for {network!r}; its reason stands above. Compare the name with the "
+                "library's list of models, and try again on a machine with a network.",
+                f"{library} no dio pesos para {network!r}; su motivo está arriba. Compare el nombre con la lista de "
+                "modelos de la biblioteca e inténtelo otra vez en un equipo con red.",
+            )
         )
 
 

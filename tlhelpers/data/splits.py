@@ -38,7 +38,9 @@ class Dataset:
     def __repr__(self) -> str:
         size = f"{self.images.shape[2]}×{self.images.shape[1]}"
         names = ", ".join(self.class_names[:4]) + (", ..." if len(self.class_names) > 4 else "")
-        return f"Dataset({self.name!r}, {len(self)} images of {size}, {len(self.class_names)} classes: {names})"
+        count = len(self.class_names)
+        what = said(f"images of {size}, {count} classes", f"imágenes de {size}, {count} clases")
+        return f"Dataset({self.name!r}, {len(self)} {what}: {names})"
 
     def take(self, indices: Sequence[int] | np.ndarray) -> "Dataset":
         """The images at these places, in this order.
@@ -141,15 +143,23 @@ def divide(
     """
     if not (0 < test_fraction < 1 and 0 < val_fraction < 1 and test_fraction + val_fraction < 1):
         raise DatasetError(
-            "test_fraction and val_fraction should be above 0 and together below 1, so that something is left to "
-            f"train on; they are {test_fraction} and {val_fraction}."
+            said(
+                "test_fraction and val_fraction should be above 0 and together below 1, so that something is left to "
+                f"train on; they are {test_fraction} and {val_fraction}.",
+                "test_fraction y val_fraction deberían ser mayores que 0 y sumar menos de 1, para que quede con qué "
+                f"entrenar; son {test_fraction} y {val_fraction}.",
+            )
         )
     given = given or {}
     fixed = {"val", "test"} & set(given.values())
     if max_per_class is not None and max_per_class < 3:
         raise DatasetError(
-            f"max_per_class should be at least 3, one image for each of training, validation and test; it is "
-            f"{max_per_class}. None uses all images."
+            said(
+                "max_per_class should be at least 3, one image for each of training, validation and test; it is "
+                f"{max_per_class}. None uses all images.",
+                "max_per_class debería ser al menos 3, una imagen para entrenar, otra para validar y otra para probar; "
+                f"es {max_per_class}. Con None se usan todas las imágenes.",
+            )
         )
     order = hashed_order(ids, f"split {seed}")
     parts: dict[str, list[int]] = {"train": [], "val": [], "test": []}

