@@ -54,12 +54,23 @@ COLUMNS = {
     "en": ("Claim", "Drawings", "Photos", "Bound", "Holds on photos", "yes", "**no**"),
     "es": ("Afirmación", "Dibujos", "Fotos", "Cota", "Se cumple con fotos", "sí", "**no**"),
 }
-HELD = {"en": "{held} of {all} claims hold on photos as well.", "es": "Con fotos se cumplen {held} de {all}."}
+OWN_PICTURES = {
+    "en": "This lesson makes its own pictures, since it has to know what is in them: here the network alone is the "
+    "true one, and the column of photos has what it measured.",
+    "es": "Esta lección hace sus propias imágenes, porque tiene que saber qué hay en ellas: aquí solo la red es la "
+    "verdadera, y la columna de las fotos da lo que midió con ella.",
+}
+HELD = {
+    "en": "{} of {} claims hold on photos as well; in lessons that make their own pictures {} of {} hold with ImageNet's "
+    "network.",
+    "es": "Con fotos se cumplen {} de {}; en las lecciones que hacen sus propias imágenes se cumplen {} de {} con la "
+    "red de ImageNet.",
+}
 
 
 def make_page(language: str, notebooks: Path, photos: list[Path]) -> str:
     """The page of one language; a lesson and framework without a run on photos has no table."""
-    parts, total, held = [HEADS[language]], 0, 0
+    parts, counts = [HEADS[language]], [0, 0, 0, 0]  # held and all on photos, held and all on other pictures
     found = {key_of(path): path for path in photos}
     for (lesson, framework), path in sorted(found.items()):
         drawn = by_name(notebooks / "en" / f"{lesson}_{framework}.ipynb")
@@ -80,14 +91,16 @@ def make_page(language: str, notebooks: Path, photos: list[Path]) -> str:
             ]
             for name, claim in today.items()
         ]
-        total, held = total + len(today), held + sum(claim.passed for claim in today.values())
         notebook = f"../notebooks/{language}/{lesson}_{framework}.ipynb"
         link = f"[{lesson_number(lesson)}, {FRAMEWORK_NAMES[framework]}]({notebook})"
         given = read_notebook(path)["metadata"]["papermill"]["parameters"]
+        own = not {"DATASET", "REAL_PHOTOS"} & given.keys()
+        counts[2 * own] += sum(claim.passed for claim in today.values())
+        counts[2 * own + 1] += len(today)
         given = ", ".join(f"`{name}` {value}" for name, value in sorted(given.items()))
         table = markdown_table([sentence, drawings, on_photos, bound, holds], rows)
-        parts.append(f"## {link}\n\n{GIVEN[language]}: {given}.\n\n{table}")
-    parts[1:1] = [HELD[language].format(held=held, all=total), CHANGES[language]]
+        parts.append(f"## {link}\n\n{GIVEN[language]}: {given}.{f' {OWN_PICTURES[language]}' * own}\n\n{table}")
+    parts[1:1] = [HELD[language].format(*counts), CHANGES[language]]
     return "\n\n".join(parts) + "\n"
 
 
