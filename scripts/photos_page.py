@@ -61,8 +61,8 @@ OWN_PICTURES = {
     "verdadera, y la columna de las fotos da lo que midió con ella.",
 }
 HELD = {
-    "en": "{} of {} claims hold on photos as well; in lessons that make their own pictures {} of {} hold with ImageNet's "
-    "network.",
+    "en": "{} of {} claims hold on photos as well; in lessons that make their own pictures {} of {} hold with the "
+    "network of ImageNet.",
     "es": "Con fotos se cumplen {} de {}; en las lecciones que hacen sus propias imágenes se cumplen {} de {} con la "
     "red de ImageNet.",
 }
