@@ -275,7 +275,11 @@ def find_defects(images):
 checks.check_defects(data, find_defects)
 
 # %%
-damaged = lab.damaged_copy(data.train.images[:60], seed=SEED)
+damaged = data.train.images[:60].copy()
+places = np.random.default_rng(SEED).permutation(len(damaged))
+damaged[places[:5]] = damaged[places[:5], :1, :1]  # all of the image in the colour of one pixel
+for one, other in zip(places[5:10], places[10:15]):
+    damaged[max(one, other)] = damaged[min(one, other)]
 found = find_defects(damaged)
 axes = plots.show_images(damaged[found], [f"{i}" for i in found], columns=8, side=1.2)
 print({"en": "In the real data:", "es": "En los datos reales:"}[LANGUAGE], find_defects(data.train.images))
@@ -1731,16 +1735,19 @@ for threshold in (0.0, 0.5, 0.7, 0.9, 0.99):
 # %% [markdown] lang="en"
 # *Validation images: the higher the threshold, the fewer answers. Are more of them right?*
 #
-# A house is not a pet. What does your network call it? Then press the button and bring a photo of your own; it stays on
+# A cup of coffee is not a pet. What does your network call it? Then press the button and bring a photo of your own; it stays on
 # the machine that runs this notebook.
 
 # %% [markdown] lang="es"
 # *Imágenes de validación: cuanto más alto es el umbral, menos respuestas hay. ¿Es correcta una parte mayor de ellas?*
 #
-# Una casa no es una mascota. ¿Cómo la llama su red? Después pulse el botón y traiga una foto suya; no sale del equipo
+# Una taza de café no es una mascota. ¿Cómo la llama su red? Después pulse el botón y traiga una foto suya; no sale del equipo
 # que ejecuta este cuaderno.
 
 # %%
+from PIL import Image, ImageOps
+from skimage.data import coffee
+
 from tlhelpers.data.images import prepare_photo
 from tlhelpers.widgets import ask_for_photo
 
@@ -1755,26 +1762,27 @@ def show_answer(image):
     plots.plt.show(plots.show_images(image[None], [title], side=2.2)[0, 0].figure)
 
 
-show_answer(lab.draw_house(data.image_size))
+cup = ImageOps.fit(Image.fromarray(coffee()), (data.image_size, data.image_size))
+show_answer(np.asarray(cup))
 ask_for_photo(lambda photo: show_answer(prepare_photo(photo, data.image_size)), LANGUAGE)
 
 # %% [markdown] lang="en" tags=["by_hand:strangers"]
-# **A picture of another kind (1 point, read by a person).** What did the network say to the house, and to your photo? Which
+# **A picture of another kind (1 point, read by a person).** What did the network say to the cup, and to your photo? Which
 # threshold would you give the shelter, and what would it cost? Does a threshold protect against every stranger?
 #
 # ### BEGIN SOLUTION
-# For instance: the house gets the name of a breed, with a probability that is printed above. The table tells what a
+# For instance: the cup gets the name of a breed, with a probability that is printed above. The table tells what a
 # threshold costs: the share of pets that would be left without an answer. I would choose the lowest one at which the
 # answers that remain are right as often as the shelter needs. It is no protection against strangers: probabilities sum
 # to 1 over the breeds, so a picture of another kind can get a high one too.
 # ### END SOLUTION
 
 # %% [markdown] lang="es" tags=["by_hand:strangers"]
-# **Una imagen de otro tipo (1 punto; lo lee una persona).** ¿Qué dijo la red de la casa y de su foto? ¿Qué umbral le daría
+# **Una imagen de otro tipo (1 punto; lo lee una persona).** ¿Qué dijo la red de la taza y de su foto? ¿Qué umbral le daría
 # al refugio y cuánto costaría? ¿Protege un umbral frente a cualquier imagen extraña?
 #
 # ### BEGIN SOLUTION
-# Por ejemplo: la casa recibe el nombre de una raza, con la probabilidad que se ve arriba. La tabla dice cuánto cuesta un
+# Por ejemplo: la taza recibe el nombre de una raza, con la probabilidad que se ve arriba. La tabla dice cuánto cuesta un
 # umbral: la proporción de mascotas que se quedarían sin respuesta. Elegiría el más bajo con el que las respuestas que
 # quedan aciertan tanto como necesita el refugio. No protege frente a lo extraño: las probabilidades suman 1 entre las
 # razas, así que una imagen de otro tipo también puede recibir una alta.

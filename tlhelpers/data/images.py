@@ -209,7 +209,7 @@ def _decode_jpeg(image: Image.Image, data: bytes) -> Image.Image | None:
     if "premature end" in complaint.lower() or _is_filled_up(scans, complaint, progressive):
         raise ImageError("truncated", said("cut off: a part is missing", "está cortada: falta una parte"))
     if complaint and "extraneous bytes before marker 0xd9" not in complaint:
-        raise ImageError("unreadable", complaint)
+        raise ImageError("unreadable", f"{said('damaged', 'está dañada')}: {complaint}")
     return Image.fromarray(pixels) if colours == "RGB" and pixels is not None else None
 
 

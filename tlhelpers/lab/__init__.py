@@ -27,8 +27,7 @@ MOVED_SAMPLE = 4096  # values of each weight that are handed in
 
 
 __all__ = [
-    "LabData", "SubmissionError", "best_three", "damaged_copy", "draw_house", "load", "name_missing_tasks",
-    "resize_images", "submit", "submit_moved",
+    "LabData", "SubmissionError", "best_three", "load", "name_missing_tasks", "resize_images", "submit", "submit_moved",
 ]  # fmt: skip
 
 
@@ -211,30 +210,3 @@ def name_missing_tasks(makers: Mapping[str, int], language: str = "en") -> None:
         return [says]
 
     shell.set_custom_exc((NameError,), show)
-
-
-def damaged_copy(images: np.ndarray, seed: int = 0) -> np.ndarray:
-    """A copy of images, shape `(n, size, size, 3)` uint8, in which some are of one colour and some repeat another."""
-    rng, images = np.random.default_rng(seed), np.array(images)
-    places = rng.permutation(len(images))
-    count = max(2, len(images) // 12)
-    for blank in places[:count]:
-        images[blank] = rng.integers(0, 256, 3)
-    for one, other in places[count : 3 * count].reshape(-1, 2):
-        images[max(one, other)] = images[min(one, other)]
-    return images
-
-
-def draw_house(size: int) -> np.ndarray:
-    """A picture of another kind, not a pet: shape `(size, size, 3)` uint8."""
-    from PIL import Image, ImageDraw
-
-    image = Image.new("RGB", (224, 224), (150, 190, 220))
-    pen = ImageDraw.Draw(image)
-    pen.rectangle((0, 150, 224, 224), (96, 130, 70))
-    pen.rectangle((52, 96, 172, 186), (214, 184, 140))
-    pen.polygon([(38, 98), (112, 36), (186, 98)], (150, 62, 48))
-    pen.rectangle((98, 132, 126, 186), (92, 58, 36))
-    for left in (64, 138):
-        pen.rectangle((left, 112, left + 24, 136), (226, 236, 244), (92, 58, 36), 3)
-    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
