@@ -832,9 +832,10 @@ if on_a_processor:  # a graphics card has other bottlenecks, and another order
 # little with each number that they fetch from memory, so the processor waits for memory. And each layer costs some time
 # just to start, and these networks have many layers.
 #
-# So multiply-adds sort networks roughly, where the factors are large. Where they are small, they promise little: compare
-# MobileNetV2 with EfficientNet-B0 in your table. And on a graphics card, one image at a time, the order even turns over:
-# there VGG-16 answered seven times as fast as EfficientNet-B0 ([figures](../../docs/gpu.md)). Measure where it will run.
+# So multiply-adds sort networks roughly, where the factors are large. Where they are small, they promise little:
+# compare EfficientNet-Lite0 with EfficientNet-B0 in your table. Both do nearly the same work, and in our runs B0 took
+# 1.1 to 2 times as long. And on a graphics card, one image at a time, the order even turns over: there VGG-16 answered
+# seven times as fast as EfficientNet-B0 ([figures](../../docs/gpu.md)). Measure where it will run.
 
 # %% [markdown] lang="es"
 # *Milisegundos para una imagen frente a multiplicaciones-sumas, ambos en escala logarítmica. Junto a cada nombre están las
@@ -845,7 +846,8 @@ if on_a_processor:  # a graphics card has other bottlenecks, and another order
 # cada capa cuesta algo de tiempo solo con empezar, y estas redes tienen muchas.
 #
 # Así que las multiplicaciones-sumas ordenan las redes a grandes rasgos, cuando los factores son grandes. Cuando son
-# pequeños, prometen poco: compare MobileNetV2 con EfficientNet-B0 en su tabla. Y en una tarjeta gráfica, con una sola
+# pequeños, prometen poco: compare EfficientNet-Lite0 con EfficientNet-B0 en su tabla. Las dos hacen casi el mismo
+# trabajo, y en nuestras ejecuciones B0 tardó entre 1.1 y 2 veces lo que Lite0. Y en una tarjeta gráfica, con una sola
 # imagen cada vez, el orden incluso se invierte: allí VGG-16 respondió siete veces más rápido que EfficientNet-B0
 # ([cifras](../../docs/gpu.md), en inglés). Mida donde vaya a funcionar.
 

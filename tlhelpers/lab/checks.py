@@ -146,10 +146,10 @@ def check_features(
     came, most = thousands(counts["trainable"]), thousands(head)
     if counts["trainable"] > head:
         fail(
-            f"{came} parameters would be trained; the head has only {most}. The backbone is not "
-            "frozen: its weights must not learn.",
-            f"Se entrenarían {came} parámetros y la cabeza solo tiene {most}. La red base no está "
-            "congelada: sus pesos no deben aprender.",
+            f"{came} parameters would be trained; one linear layer has only {most}. Either the backbone is not frozen "
+            "(its weights must not learn), or the head is more than the one linear layer that this task asks for.",
+            f"Se entrenarían {came} parámetros y una sola capa lineal tiene {most}. O la red base no está congelada "
+            "(sus pesos no deben aprender), o la cabeza es más que la única capa lineal que pide esta tarea.",
         )
     value = _above_chance(data, probabilities)
     own = float(np.mean(np.argmax(on_train, 1) == data.train.labels[::3]))
