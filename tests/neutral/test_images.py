@@ -145,7 +145,8 @@ def test_a_jpeg_has_pillows_pixels(photo):
 def test_prepare_gives_the_asked_size_from_the_middle(width, height, size):
     column = np.linspace(0, 255, width).astype(np.uint8)
     image = np.repeat(np.tile(column, (height, 1))[:, :, None], 3, axis=2)
-    result = prepare(Image.fromarray(image), size)
+    result = prepare(image, size)
+    assert np.array_equal(result, prepare(Image.fromarray(image), size))
     assert result.shape == (size, size, 3)
     assert result.dtype == np.uint8
     assert abs(result.mean() - 127.5) < 3 or width == 1  # the middle of a ramp is its mean

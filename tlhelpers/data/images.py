@@ -127,19 +127,20 @@ def decode_opened(image: Image.Image, data: bytes) -> Image.Image:
         ) from error
 
 
-def prepare(image: Image.Image, size: int) -> np.ndarray:
+def prepare(image: Image.Image | np.ndarray, size: int) -> np.ndarray:
     """The middle of an image as networks see it: as `Resize(size / 0.875)` and `CenterCrop(size)`, in one step.
 
     The shorter side is scaled to `round(size / 0.875)` pixels, bilinear and antialiased, and the centre cut out; what
     would be cut off is never computed.
 
     Args:
-        image: RGB.
+        image: RGB, or its pixels of shape `(h, w, 3)` uint8.
         size: Side of the result in pixels.
 
     Returns:
         Shape `(size, size, 3)` uint8.
     """
+    image = Image.fromarray(image) if isinstance(image, np.ndarray) else image
     side = min(image.size) * size / round(size / 0.875)
     left, top = (image.width - side) / 2, (image.height - side) / 2
     box = (left, top, left + side, top + side)
