@@ -35,8 +35,8 @@ HEADS = {
     "que [claims_over_seeds.md](claims_over_seeds.md) (en inglés) da para los dibujos, o más.",
 }
 CHANGES = {
-    "en": "**What changes against the drawings.** ImageNet's network has seen cats, dogs and many breeds: a head on its "
-    "frozen features is near its best with few labels. So what costs many points on drawings costs few on photos "
+    "en": "**What changes against the drawings.** ImageNet's network has seen cats, dogs and many breeds: a head on "
+    "its frozen features is near its best with few labels. So what costs many points on drawings costs few on photos "
     "(wrong pixels, copies in the test, a rare class), the lead over training from scratch hardly shrinks with more "
     "labels, and training all of the network gains nothing: in these runs it is behind. BatchNorm left awake costs "
     "more; this network has four times as many such layers. And what a blur, a covered patch or one's own boxes "
