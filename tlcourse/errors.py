@@ -1,4 +1,4 @@
-"""The errors of authors' tools; like those of `tlhelpers.errors` they are printed as their message."""
+"""The error of authors' tools; like those of `tlhelpers.errors` it is printed as its message."""
 
 from tlhelpers.errors import TlhelpersError
 

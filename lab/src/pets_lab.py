@@ -1735,14 +1735,14 @@ for threshold in (0.0, 0.5, 0.7, 0.9, 0.99):
 # %% [markdown] lang="en"
 # *Validation images: the higher the threshold, the fewer answers. Are more of them right?*
 #
-# A cup of coffee is not a pet. What does your network call it? Then press the button and bring a photo of your own; it stays on
-# the machine that runs this notebook.
+# A cup of coffee is not a pet. What does your network call it? Then press the button and bring a photo of your own; it
+# stays on the machine that runs this notebook.
 
 # %% [markdown] lang="es"
 # *Imágenes de validación: cuanto más alto es el umbral, menos respuestas hay. ¿Es correcta una parte mayor de ellas?*
 #
-# Una taza de café no es una mascota. ¿Cómo la llama su red? Después pulse el botón y traiga una foto suya; no sale del equipo
-# que ejecuta este cuaderno.
+# Una taza de café no es una mascota. ¿Cómo la llama su red? Después pulse el botón y traiga una foto suya; no sale del
+# equipo que ejecuta este cuaderno.
 
 # %%
 from PIL import Image, ImageOps
