@@ -509,9 +509,10 @@ def differ(one: np.ndarray, other: np.ndarray) -> float:
 def work(connection) -> None:
     """Decodes what it is sent, in a process of its own, which a decoder may bring down."""
     while True:
-        data = connection.recv()
         try:
-            connection.send(np.asarray(decode(data)))
+            connection.send(np.asarray(decode(connection.recv())))
+        except EOFError:  # nothing more will come
+            return
         except ImageError as error:
             connection.send((error.reason, str(error)))
         except BaseException as error:

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import gzip
 import io
 import itertools
 import os
@@ -110,7 +111,8 @@ class BreakingServer:
     range, announce and send N bytes); "drip:S" (announce everything, send a byte every S seconds; "head:S" and
     "chunk:S": of a header, or of the length of a first piece, that never ends); "endless" (the file, and on and on);
     "mute" (send a range and do not say which); "page" (200 and `page`, as a Wi-Fi network does that wants a login;
-    "page:text/plain": as that type; "page:": without a type and a length).
+    "page:text/plain": as that type; "page:": without a type and a length); "packed" (such a page, zipped, without a
+    length); "away" (to an address that is none).
     `ranges` tells whether it knows ranges. `log` has (path, Range header or None) of each request.
     """
 
@@ -145,6 +147,15 @@ class BreakingServer:
         kind, _, n = step.partition(":")
         if kind == "page":
             self.answer_page(request, n if ":" in step else "text/html; charset=utf-8")
+            return
+        if kind in ("packed", "away"):
+            request.send_response(302 if kind == "away" else 200)
+            request.send_header(
+                "Location" if kind == "away" else "Content-Type", ["http://[login/", "text/html"][kind != "away"]
+            )
+            request.end_headers()
+            request.close_connection = True
+            request.wfile.write(gzip.compress(self.page) if kind == "packed" else b"")
             return
         if kind in ("head", "chunk"):
             lines = b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

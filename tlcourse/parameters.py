@@ -41,6 +41,7 @@ RANGES = {  # both ends; of a lesson alone where its number stands before the na
                      "03b LABELS", "05 LABELS", "06b LABELS", "06b FEW_LABELS"), (2, MOST)),
     # Of one run alone there is no interval.
     **dict.fromkeys(("06b DRAWS", "09b DRAWS", "10b DRAWS", "11a NETWORKS", "11b NETWORKS"), (2, MOST)),
+    **dict.fromkeys(("MAX_A_CLASS", "IMAGES"), (8, MOST)),  # of a class, as many as a folder has to have
     "11a MANY_NETWORKS": (6, MOST),  # with fewer no rate may be left with which each of them learns
 }  # fmt: skip
 DATA, FOLDER, FILE = "a data set or a folder", "a folder", "a file"
@@ -122,21 +123,37 @@ def read_params(path: Path | None, notebook: Path) -> dict:
 
     Raises:
         ParameterError: No such file, no YAML, a name twice, or no mapping of names to values.
+        UnknownNameError: Parameters below a name that is nearly, and not quite, a lesson's.
     """
     if path is None:
         return {}
     try:
         values = yaml.load(Path(path).read_text(encoding="utf-8"), UniqueKeys)
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ParameterError(f"{path}: expected a YAML file of parameters, came: {error}.") from None
+        asked = said("expected a YAML file of parameters, came", "se esperaba un archivo YAML de parámetros; llegó")
+        raise ParameterError(f"{path}: {asked}: {error}.") from None
     if values is None:
         return {}
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise ParameterError(f"{path}: expected lines `NAME: value`, came {values!r}. Write one parameter a line.")
+        raise ParameterError(
+            said(
+                f"{path}: expected lines `NAME: value`, came {values!r}. Write one parameter a line.",
+                f"{path}: se esperaban líneas `NOMBRE: valor` y llegó {values!r}. Escriba un parámetro por línea.",
+            )
+        )
     lessons = {key: values.pop(key) for key in list(values) if LESSON_NAME.fullmatch(key)}
     for lesson, own in lessons.items():
         if not isinstance(own, dict):
-            raise ParameterError(f"{path}: expected parameters below {lesson}:, came {own!r}. Indent them below it.")
+            raise ParameterError(
+                said(
+                    f"{path}: expected parameters below {lesson}:, came {own!r}. Indent them below it.",
+                    f"{path}: se esperaban parámetros bajo {lesson}: y llegó {own!r}. Sángrelos debajo.",
+                )
+            )
+        # A lesson of another course may stand there, but hardly one whose name is nearly that of one that is here.
+        here = {other.stem.rpartition("_")[0] for other in Path(notebook).parent.glob("*_*.ipynb")}
+        if lesson not in here and difflib.get_close_matches(lesson, here, n=1, cutoff=0.8):
+            raise UnknownNameError(said("lesson", "lección"), lesson, here)
         if Path(notebook).stem.startswith(f"{lesson}_"):
             values = {name: value for name, value in (values | own).items() if value is not None or name not in own}
     return values

@@ -129,6 +129,22 @@ def atomic_path(target: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
+@contextlib.contextmanager
+def locked(target: Path) -> Iterator[None]:
+    """Makes the folder of a file that is to be made, and lets one process at a time do so.
+
+    Raises:
+        TlhelpersError: no room is left on the disk, or the folder may not be written to.
+    """
+    import filelock
+
+    with explain_full_disk(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        held = filelock.FileLock(f"{target}.lock").acquire()
+    with held:
+        yield
+
+
 @functools.cache
 def _remove_leftovers(folder: Path) -> None:
     """Removes the temporary files of processes of this machine that are gone; others may write on a shared disk."""

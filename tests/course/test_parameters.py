@@ -137,6 +137,23 @@ def test_a_lesson_can_do_without_a_parameter_of_all_lessons(tmp_path):
     assert parameters.read_params(params, Path("03_more_tensorflow.ipynb")) == {"SEED": 1, "SIZE": 64}
 
 
+def test_a_section_for_nearly_a_lesson_is_refused_with_its_name(tmp_path):
+    params = tmp_path / "p.yaml"
+    notebook = Path(__file__).parents[2] / "notebooks/en/01_cats_vs_dogs_pytorch.ipynb"
+    for section, meant in {"01_cats_vs_dog": "01_cats_vs_dogs", "02_what_layers_know": "02a_what_layers_know"}.items():
+        params.write_text(f"{section}: {{LABELS: 5}}\n", encoding="utf-8")
+        with pytest.raises(UnknownNameError, match=f"Did you mean '{meant}'"):
+            parameters.read_params(params, notebook)
+
+
+@pytest.mark.parametrize(("lesson", "name"), [("04", "MAX_A_CLASS"), ("11a", "IMAGES"), ("11b", "IMAGES")])
+def test_images_of_a_class_are_not_fewer_than_a_folder_has_to_have(lesson, name):
+    (notebook,) = (Path(__file__).parents[2] / "notebooks/en").glob(f"{lesson}_*_pytorch.ipynb")
+    with pytest.raises(ParameterError, match="a whole number from 8"):
+        parameters.check_parameters(notebook, {name: 7})
+    assert parameters.check_parameters(notebook, {name: 8}) == {name: 8}
+
+
 def test_a_section_that_holds_no_parameters_is_refused(tmp_path):
     params = tmp_path / "p.yaml"
     params.write_text("01_tiny: 3\n", encoding="utf-8")

@@ -118,10 +118,57 @@ def test_numbers_that_pillow_would_swap_are_left_out():
         decode(buffer.getvalue())
 
 
+def test_deep_planes_and_numbers_without_a_sign_are_left_out():
+    """Pillow gives a pattern for the former, and turns the bright half of the latter dark."""
+    tifffile = pytest.importorskip("tifffile", reason="writes these kinds of TIFF")
+    planes = np.moveaxis(RGB, -1, 0).astype(np.uint16) * 257
+    kinds = [(planes, {"photometric": "rgb", "planarconfig": "separate"})]
+    kinds += [(GREY.astype(np.uint32) * 65537, {"photometric": "minisblack"})]
+    for pixels, options in kinds:
+        buffer = io.BytesIO()
+        tifffile.imwrite(buffer, pixels, metadata=None, **options)
+        with pytest.raises(ImageError, match="16 bits in planes, or 32 without a sign"):
+            decode(buffer.getvalue())
+
+
+@pytest.mark.parametrize("numbers", [(0, 0, 0), (1, 63, 0), (0, 63, 1)])
+def test_odd_numbers_in_the_head_of_a_scan_are_no_damage(numbers):
+    """Samsung's phones write them; in a sequential JPEG they say nothing."""
+    data = bytearray(save(RGB, "JPEG", quality=90))
+    whole, scan = np.asarray(decode(bytes(data))), data.rfind(b"\xff\xda")
+    at = scan + 5 + 2 * data[scan + 4]
+    data[at : at + 3] = bytes(numbers)
+    assert np.array_equal(decode(bytes(data)), whole)
+    with pytest.raises(ImageError, match="cut off"):
+        decode(bytes(data[: len(data) // 2 + scan // 2]))
+
+
+def test_a_video_behind_a_photo_is_no_part_of_it():
+    data = save(RGB, "JPEG", quality=90)
+    assert np.array_equal(decode(data + b"\0\0\0\x18ftypmp42" + b"\xff\xda" * 1000), decode(data))
+
+
+@pytest.mark.parametrize("factors", [(0x31, 0x11, 0x11), (0x22, 0x21, 0x12), (0x42, 0x11, 0x11)])
+def test_sampling_factors_that_only_pillow_knows(factors):
+    """A flat grey JPEG: in each block "no difference" and "end of block", by the standard's codes."""
+    data = bytearray(save(np.full((96, 96, 3), 128, np.uint8), "JPEG", subsampling=0))
+    frame, scan = data.find(b"\xff\xc0"), data.find(b"\xff\xda")
+    for k, factor in enumerate(factors):
+        data[frame + 11 + 3 * k] = factor
+    wide, high = (8 * max(part(f) for f in factors) for part in (lambda f: f >> 4, lambda f: f & 15))
+    block = "".join(code * (f >> 4) * (f & 15) for code, f in zip(("001010", "0000", "0000"), factors, strict=True))
+    bits = block * (-(-96 // wide) * -(-96 // high))
+    bits += "1" * (-len(bits) % 8)
+    data = bytes(data[: scan + 14]) + int(bits, 2).to_bytes(len(bits) // 8, "big") + b"\xff\xd9"
+    assert np.array_equal(decode(data), np.full((96, 96, 3), 128))
+
+
 FILLED_UP = {
     "BMP": {},
     "TIFF": {},
     "WEBP": {"lossless": True},
+    "WebP": {"quality": 80},
+    "JPG": {"quality": 90, "restart_marker_blocks": 1},
     "AVIF": {"quality": 95},
     "JPEG": {"progressive": True, "quality": 92},
 }
@@ -133,13 +180,32 @@ FILLED_UP = {
 def test_a_photo_whose_end_a_disk_has_filled_up_is_left_out(format, share, filling):
     if format == "AVIF" and not features.check("avif"):
         pytest.skip("this build of Pillow has no AVIF")
+    options = FILLED_UP[format]
     pixels = np.clip(np.random.default_rng(0).normal(RGB, 20), 1, 254).astype(np.uint8)
-    whole = save(pixels, format, **FILLED_UP[format])
+    format = {"JPG": "JPEG"}.get(format, format)
+    whole = save(pixels, format, **options)
     assert np.abs(np.asarray(decode(whole)).astype(int) - pixels).mean() < 25
     at, end = int(len(whole) * share), b"\xff\xd9" if format == "JPEG" else b""
     with pytest.raises(ImageError) as error:
         decode(whole[:at] + filling * (len(whole) - at - len(end)) + end)
     assert error.value.reason in ("truncated", "unreadable")
+
+
+@pytest.mark.parametrize("kind", ["few colours", "the top row first"])
+@pytest.mark.parametrize("share", [0.4, 0.6, 0.9])
+def test_a_bmp_of_few_colours_or_from_above_whose_end_was_filled_up_is_left_out(kind, share):
+    rows = np.clip(np.random.default_rng(0).normal(RGB, 20), 1, 254).astype(np.uint8)
+    if kind == "few colours":
+        buffer = io.BytesIO()
+        Image.fromarray(rows).quantize(64).save(buffer, "BMP")  # 255 is none of them
+        whole, filling = buffer.getvalue(), b"\xff"
+    else:
+        whole, filling = bytearray(save(rows[::-1], "BMP")), b"\0"
+        whole[22:26] = struct.pack("<i", -len(rows))
+        assert np.array_equal(decode(bytes(whole)), rows)
+    at = int(len(whole) * share)
+    with pytest.raises(ImageError, match="the end of the file was lost"):
+        decode(bytes(whole[:at]) + filling * (len(whole) - at))
 
 
 @pytest.mark.parametrize("format", ["BMP", "TIFF", "WEBP"])

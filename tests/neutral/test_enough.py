@@ -66,8 +66,25 @@ def test_so_many_can_be_drawn_whichever_way_the_lesson_splits(folder_of, how):
 
 
 def test_too_few_photos_are_refused_by_the_name_of_their_class(folder_of):
-    with pytest.raises(DatasetError, match="need 8 photos of each class at least, and 'perros' has 7 that can be used"):
+    with pytest.raises(DatasetError, match="need at least 8 photos of each class that can be used, and 'perros' has 7"):
         labels_for(folder_of(8, 7, 12), [5], image_size=32)
+
+
+def test_a_training_part_that_is_too_small_is_refused(folder_of):
+    folder = folder_of(*[8] * 2)
+    for name in sorted(path.name for path in folder.iterdir()):
+        for part, photos in {"train": range(2), "test": range(2, 8)}.items():
+            (folder / part / name).mkdir(parents=True)
+            for i in photos:
+                (folder / name / f"{i}.jpg").rename(folder / part / name / f"{i}.jpg")
+        (folder / name).rmdir()
+    with pytest.raises(DatasetError, match="at least 3 photos of each class to learn from, and 'gatos de María' has 1"):
+        labels_for(folder, [5], image_size=32)
+
+
+def test_a_parameter_that_takes_too_few_is_named(folder_of):
+    with pytest.raises(DatasetError, match=r"has 5 \(no more are taken than the parameter says\)"):
+        labels_for(folder_of(20, 20), [5], image_size=32, max_per_class=5)
 
 
 def test_files_that_cannot_be_used_are_named_at_the_start(folder_of, capsys):

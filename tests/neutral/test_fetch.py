@@ -74,6 +74,30 @@ def test_a_later_call_goes_on_where_a_failed_one_stopped(offer, own_cache):
     assert server.log == [("/file.zip", "bytes=300000-")]
 
 
+@pytest.mark.parametrize("before", [[], ["break:300000"]])
+def test_a_packed_page_is_no_beginning_of_a_packed_archive(offer, server, own_cache, before):
+    archive = gzip.compress(CONTENT, 1)
+    offer(
+        "sample/file.tar.gz",
+        urls=(f"{server.url}/a.tar.gz",),
+        sha256=hashlib.sha256(archive).hexdigest(),
+        size=len(archive),
+    )
+    server.files["/a.tar.gz"] = archive
+    server.plans["/a.tar.gz"] = [*before, "packed"]
+    with pytest.raises(DownloadError, match="a web page"):
+        get()
+    kept = [path.read_bytes() for path in own_cache.rglob("*.part")]
+    assert kept == [archive[:300000]] * len(before)
+    assert get().read_bytes() == archive
+
+
+def test_a_redirect_to_no_address_is_a_try_that_failed(offer):
+    server = offer()
+    server.plans["/file.zip"] = ["break:300000", "away"]
+    assert get().read_bytes() == CONTENT
+
+
 def test_server_without_ranges_starts_over(offer):
     server = offer()
     server.ranges = False

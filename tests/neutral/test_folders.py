@@ -61,7 +61,7 @@ def test_a_division_above_the_classes_is_used(make, train, val):
     for part in parts(splits):
         assert [part.class_names[label] for label in part.labels] == [i.split("/")[1] for i in part.ids]
     assert splits.manifest.summary().startswith(f"Its own division is used: {train}, {val}.\nSplit off train: test.\n")
-    assert splits.manifest.summary("es").startswith(f"Se usa su propia división: {train}, {val}.\n")
+    assert splits.manifest.summary("es").startswith(f"Se usa su propia partición: {train}, {val}.\n")
 
 
 def test_all_three_parts_as_they_are_and_fewer_in_proportion(make):
@@ -88,6 +88,13 @@ def test_parts_below_the_classes(make):
     splits = load(make({f"{c}/{p}": n for c in ("cat", "dog") for p, n in (("train", 5), ("test", 2))}))
     assert splits.train.class_names == ("cat", "dog")
     assert ids(splits.test) == {f"{c}/test/{i}.jpg" for c in ("cat", "dog") for i in range(2)}
+
+
+def test_a_loose_photo_beside_the_parts_of_a_class_does_not_mix_them(make):
+    folder = make({"cat/train": 6, "cat/test": 3, "dog/train": 6, "dog/test": 3, "dog": 1})
+    splits = load(folder)
+    assert ids(splits.test) == {f"{c}/test/{i}.jpg" for c in ("cat", "dog") for i in range(3)}
+    assert reasons(splits) == {"dog/0.jpg": "outside the classes"}
 
 
 def test_nested_twice_with_what_macs_and_kaggle_leave(make):
@@ -148,6 +155,14 @@ def test_a_class_of_trains_is_no_part(make):
             "test_cats/, .* parts of the same classes",
         ),
         ({"cats": 3, "cats_val": 3, "dogs": 3, "dogs val": 3}, "Are cats_val/, dogs val/ parts of the same classes"),
+        ({"2023/cat": 5, "2023/dog": 5, "2024/cat": 5}, "classes 2023/, 2024/.*Or are the classes cat"),
+        ({f"{p}/{c}": 5 for p in ("learn", "eval") for c in "ab"} | {"learn": 1}, "classes eval/, learn/"),
+        ({f"{p}/{c}": 5 for p in ("lot1", "lot2") for c in "ab"} | {"others": 4}, "classes lot1/, lot2/"),
+        ({f"{p}/{y}/{c}": 5 for p in ("train", "test") for y in "12" for c in "ab"}, "classes test/1/, test/2/"),
+        ({"cat/train": 6, "cat/test": 3, "dog/train": 9}, "dog/ should have the folders test, train.*and has train"),
+        ({"train/cat": 9, "test/cat": 4}, "at least two classes, and has 1: cat"),
+        ({f"{p}/{c}": 5 for p in ("val", "test") for c in "ab"}, "There is test/, val/, and no train/"),
+        ({"train": 9, "test/cat": 4, "test/dog": 4}, "training part should have a folder for each class, as test/"),
         ({"": 9}, "is it one class.*the folder above"),
         ({"cat": 9}, "at least two classes, and has 1: cat"),
         ({}, "at least two classes, and has 0: none"),
@@ -195,6 +210,37 @@ def test_linked_folders_are_followed_and_circles_end(make, tmp_path):
     assert len(splits.manifest.used) == 13
     assert "cat/more/2.jpg" in {record.id for record in splits.manifest.used}
     assert reasons(splits) == {"dog/circle/": "same folder"}
+
+
+@posix
+def test_a_link_takes_no_photo_from_the_folder_where_it_lies(make):
+    folder = make({"cat": 5, "dog": 5, "dog/small": 4})
+    (folder / "cat/similar").symlink_to(folder / "dog/small")
+    splits = load(folder)
+    classes = {record.id: record.class_name for record in splits.manifest.used}
+    assert {classes[f"dog/small/{i}.jpg"] for i in range(4)} == {"dog"}
+    assert reasons(splits) == {"cat/similar/": "same folder"}
+
+
+@posix
+@pytest.mark.parametrize("target", ["x.jpg", "0.jpg/y.jpg", "nothing.jpg"])
+def test_a_link_that_leads_nowhere_is_left_out(make, target):
+    folder = make({"cat": 5, "dog": 5})
+    (folder / "cat/x.jpg").symlink_to(target)
+    splits = load(folder)
+    assert reasons(splits) == {"cat/x.jpg": "unreadable"}
+    assert len(splits.manifest.used) == 10
+
+
+@posix
+def test_the_folder_itself_may_have_a_name_from_an_old_disk(make):
+    folder = make({"cat": 5, "dog": 5})
+    raw = os.fsencode(folder) + b"_ni\xf1os"
+    try:
+        os.rename(folder, raw)
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    assert load(os.fsdecode(raw)).train.name == "fotos_niños (train)"
 
 
 @posix
@@ -277,12 +323,19 @@ except TlhelpersError as error:
 
 
 @posix
-@pytest.mark.parametrize("closed", ["cat", "dog/more", "."])
-def test_a_folder_that_may_not_be_read_is_named(make, closed):
+@pytest.mark.parametrize(
+    ("folders", "closed"),
+    [
+        *(({"cat": 5, "dog": 5, "dog/more": 2}, closed) for closed in ("cat", "dog/more", ".")),
+        *(({f"{p}/{c}": 5 for p in ("train", "val") for c in ("cat", "dog")}, closed) for closed in ("val", "val/cat")),
+        ({"all/cat": 5, "all/dog": 5}, "all"),
+    ],
+)
+def test_a_folder_that_may_not_be_read_is_named(make, folders, closed):
     with tempfile.TemporaryDirectory() as open_to_all:
         os.chmod(open_to_all, 0o777)
         folder = Path(open_to_all, "fotos")
-        shutil.copytree(make({"cat": 5, "dog": 5, "dog/more": 2}), folder)
+        shutil.copytree(make(folders), folder)
         (folder / closed).chmod(0)
         done = subprocess.run(
             [sys.executable, "-c", UNPRIVILEGED, str(folder)],
@@ -299,4 +352,4 @@ def test_a_folder_that_may_not_be_read_is_named(make, closed):
         "dog/more": "folders that cannot be read: 1 (dog/more/)",
         ".": "may not be read",
     }
-    assert expected[closed] in done.stdout
+    assert expected.get(closed, f"{closed}/ cannot be read (Permission denied)") in done.stdout

@@ -69,7 +69,10 @@ def test_damaged_cache_is_made_again(own_cache, pets_zip):
     expected = np.array(prepare_pets(path).images)
     (pixels,) = own_cache.rglob("*.npy")
     (manifest,) = own_cache.rglob("*.json")
-    for damage in (lambda: os.truncate(pixels, 5000), lambda: manifest.write_text("{half"), pixels.unlink):
+    for damage in (
+        lambda: os.truncate(pixels, 5000), lambda: os.truncate(pixels, 0), lambda: manifest.write_text("{half"),
+        lambda: pixels.write_bytes(b"PK\3\4" + bytes(5000)), pixels.unlink,
+    ):  # fmt: skip
         damage()
         np.testing.assert_array_equal(prepare_pets(path).images, expected)
 

@@ -60,3 +60,12 @@ def test_every_drawn_breed_has_a_spanish_word_or_is_the_same_in_spanish():
     names = [breed.name for breed in BREEDS]
     same = {name for name, word in zip(names, plots.class_words(names, "es"), strict=True) if word == name}
     assert same == {"pug", "husky", "beagle", "labrador"}
+
+
+@pytest.mark.parametrize("name", ["50$$", "$5 a $_"])
+def test_names_of_classes_are_no_formulas(name):
+    axes = plots.show_images(np.zeros((1, 8, 8, 3), np.uint8), [name])
+    axes[0, 0].figure.canvas.draw()
+    ax = plots.plot_confusion_matrix(np.array([0, 1]), np.array([0, 1]), [name, "euros"])
+    ax.figure.canvas.draw()
+    assert ax.get_xticklabels()[0].get_text() == axes[0, 0].get_title() == name

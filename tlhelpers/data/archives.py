@@ -151,7 +151,7 @@ def _read_tar(path: Path, wanted: Callable[[str], bool]) -> Iterator[Member]:
 
 
 def _read_member(name: str, size: int, wanted: Callable[[str], bool], read: Callable[[], bytes]) -> Member:
-    name = _printable(name.replace("\\", "/").removeprefix("./"))  # as it is in a folder
+    name = printable(name.replace("\\", "/").removeprefix("./"))  # as it is in a folder
     if not wanted(name):
         return Member(name, b"")
     return Member(name, read() if size <= MAX_FILE_BYTES else None)
@@ -198,12 +198,20 @@ def walk_folder(folder: Path) -> Iterator[tuple[str, list[tuple[str, Path]], tup
         except OSError as error:  # no permission
             yield name, [], ("unreadable folder", error.strerror or str(error))
             continue
-        folders = [entry for entry in entries if entry.is_dir()]
-        yield name, [(name + _printable(e.name), Path(e.path)) for e in entries if e not in folders], None
-        waiting += [(f"{name}{_printable(e.name)}/", Path(e.path)) for e in reversed(folders)]
+        folders = [entry for entry in entries if _is_folder(entry)]
+        yield name, [(name + printable(e.name), Path(e.path)) for e in entries if e not in folders], None
+        found = [(e.is_symlink(), (f"{name}{printable(e.name)}/", Path(e.path))) for e in reversed(folders)]
+        # Links after all others, since a folder is read where it lies.
+        waiting = [at for is_link, at in found if is_link] + waiting + [at for is_link, at in found if not is_link]
 
 
-def _printable(name: str) -> str:
+def _is_folder(entry: os.DirEntry) -> bool:
+    with contextlib.suppress(OSError):  # a link to itself, or through a file or a closed folder
+        return entry.is_dir()
+    return False
+
+
+def printable(name: str) -> str:
     """Composed Unicode: macOS gives the names of files decomposed, and ids must not depend on the system.
 
     What is no valid text comes from old archives and disks, and is mostly Western European.

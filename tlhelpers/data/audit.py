@@ -104,7 +104,7 @@ class Manifest:
             language: "en" or "es".
         """
         if language not in _SUMMARY:
-            raise UnknownNameError("language", language, _SUMMARY)
+            raise UnknownNameError(said("language", "idioma"), language, _SUMMARY)
         head, more = _SUMMARY[language]
         classes = Counter(record.class_name for record in self.used)
         shown = ", ".join(f"{name} {thousands(n)}" for name, n in sorted(classes.items())[:5])

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from tlhelpers.data.archives import read_members
+from tlhelpers.data.archives import printable, read_members
 from tlhelpers.data.audit import USED, Manifest, Record, require_images
 from tlhelpers.data.fetch import fetch
 from tlhelpers.data.folders import arrange
 from tlhelpers.data.image_cache import Layout, gather, prepare_images
 from tlhelpers.data.splits import Dataset, Splits, make_splits
 from tlhelpers.errors import BrokenArchiveError, DatasetError, UnknownNameError, said
-from tlhelpers.paths import atomic_path, cache_folder
+from tlhelpers.paths import atomic_path, cache_folder, locked
 
 __all__ = ["NAMES", "Dataset", "Splits", "load_splits"]
 
@@ -102,8 +102,6 @@ def _load_drawn(name: str, size: int, style: str, how: dict) -> Splits:
 
 def _draw_once(size: int, style: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The pictures, drawn the first time and kept; drawn anew when the drawing code has changed."""
-    import filelock
-
     from tlhelpers import drawn_pets
 
     drawn_pets.check_style(style)
@@ -111,8 +109,7 @@ def _draw_once(size: int, style: str) -> tuple[np.ndarray, np.ndarray, np.ndarra
     for file in sorted(Path(drawn_pets.__file__).parent.glob("*.py")):
         code.update(file.read_bytes())
     target = cache_folder() / "drawn" / f"{style}-{size}-{DRAWN_IMAGES}-{code.hexdigest()[:12]}.npz"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(target.with_suffix(".lock")):
+    with locked(target):
         if not target.exists():
             pets = drawn_pets.draw_pets(DRAWN_IMAGES, seed=0, size=size, style=style)
             with atomic_path(target) as temporary:
@@ -225,7 +222,7 @@ def _load_folder(name: str | Path, size: int, how: dict, progress: bool) -> Spli
     prepared = prepare_images(folder, layout, image_size=size, progress=progress)
     prepared = replace(prepared, manifest=replace(prepared.manifest, notes=arrangement.notes))
     given = {record.id: arrangement.part(record.id) or "train" for record in prepared.manifest.used}
-    return _split_prepared(folder.name, prepared, arrangement.classes, how, given=given)
+    return _split_prepared(printable(folder.name), prepared, arrangement.classes, how, given=given)
 
 
 def _split_prepared(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tlhelpers.data.sources import RemoteFile
 from tlhelpers.errors import DownloadError, TlhelpersError, said
-from tlhelpers.paths import NO_ROOM, explain_full_disk
+from tlhelpers.paths import NO_ROOM, explain_full_disk, locked
 
 TRIES = 4  # per address, in a row without progress
 BACKOFF = 0.5  # seconds before the second try; doubled for each further one
@@ -48,11 +48,8 @@ def download(file: RemoteFile, target: Path, progress: bool = True) -> Path:
         DownloadError: a mirror gave something, but it broke off, or is not the file that was expected.
         TlhelpersError: no room is left on the disk, or the variable for certificates names no file.
     """
-    import filelock
-
     _check_certificates()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(f"{target}.lock"):
+    with locked(target):
         if target.exists():  # another process was quicker
             return target
         part, refusals, broken = target.with_name(target.name + ".part"), [], None
@@ -108,7 +105,7 @@ def _fill(url: str, part: Path, file: RemoteFile, progress: bool) -> None:
                 last = f"HTTP status {error.response.status_code} {error.response.reason or ''}".rstrip()
                 if error.response.status_code < 500 and error.response.status_code != 429:
                     raise NoAnswerError(last) from error
-            except (requests.RequestException, urllib3.exceptions.HTTPError, NoAnswerError) as error:
+            except (requests.RequestException, urllib3.exceptions.HTTPError, NoAnswerError, ValueError) as error:
                 last = _reason(url, error)
             tries = 1 if _size(part) - have >= SLOWEST * TIMEOUT else tries + 1
     if have == file.size:
@@ -145,8 +142,9 @@ def _request_rest(url: str, part: Path, file: RemoteFile, bar, ranges: bool) -> 
     first = next(pieces, b"")
     if not (start or first):
         raise NoAnswerError(said("the answer was empty", "la respuesta estaba vacía"))
-    if total not in (None, file.size) or not (start or _begins_right(first, file)):
-        page = "html" in answer.headers.get("Content-Type", "") or first.lstrip().startswith(b"<")
+    # A page may come packed, so its bytes need not show it.
+    page = "html" in answer.headers.get("Content-Type", "") or first.lstrip().startswith(b"<")
+    if page or total not in (None, file.size) or not (start or _begins_right(first, file)):
         if "Range" in headers and not page:
             raise _NoRangeError
         raise _other_content(url, answer, page, file, have)

@@ -9,6 +9,7 @@ from tlhelpers.errors import DatasetError, said
 from tlhelpers.metrics import wilson_interval
 
 LEAST = 8  # photos of each class; of fewer a split leaves one or two to learn from
+LEAST_TO_LEARN = 3  # of them, which a lesson divides once more, to know when to stop
 
 
 def labels_for(dataset: str | Path, labels: list[int], **how) -> list[int]:
@@ -24,7 +25,7 @@ def labels_for(dataset: str | Path, labels: list[int], **how) -> list[int]:
         most half of the first, so that there is still something to compare.
 
     Raises:
-        DatasetError: a class has fewer than `LEAST` photos.
+        DatasetError: a class has fewer than `LEAST` photos, or fewer than `LEAST_TO_LEARN` in its training part.
     """
     if str(dataset) in NAMES:
         return labels
@@ -32,16 +33,21 @@ def labels_for(dataset: str | Path, labels: list[int], **how) -> list[int]:
     names = data.train.class_names
     train, val, test = (np.bincount(part.labels, minlength=len(names)) for part in (data.train, data.val, data.test))
     photos = train + val + test
-    scarce = int(photos.argmin())
-    if photos[scarce] < LEAST:
-        raise DatasetError(
-            said(
-                f"The lessons need {LEAST} photos of each class at least, and {names[scarce]!r} has {photos[scarce]} "
-                "that can be used. Add photos to it, or take its folder away.",
-                f"Las lecciones necesitan al menos {LEAST} fotos de cada clase, y {names[scarce]!r} tiene "
-                f"{photos[scarce]} que se pueden usar. Añádale fotos o quite su carpeta.",
+    wholes = ("that can be used", "que se puedan usar"), ("to learn from", "para aprender")
+    for counts, least, (en, es) in zip((photos, train), (LEAST, LEAST_TO_LEARN), wholes, strict=True):
+        scarce = int(counts.argmin())
+        if counts[scarce] < least:
+            name, came, most = names[scarce], counts[scarce], how.get("max_per_class")
+            cut = " (no more are taken than the parameter says)", " (no se toman más de las que dice el parámetro)"
+            more = said(*cut) if most == came else ""
+            raise DatasetError(
+                said(
+                    f"The lessons need at least {least} photos of each class {en}, and {name!r} has {came}"
+                    f"{more}. Add photos to it, or take its folder away.",
+                    f"Las lecciones necesitan al menos {least} fotos de cada clase {es}, y {name!r} tiene {came}"
+                    f"{more}. Añádale fotos o quite su carpeta.",
+                )
             )
-        )
     few, every = int(train.min()), [_range(part) for part in (photos, train, val, test)]
     half = 100 * (wilson_interval(0.5, int(test.sum())).high - 0.5)
     print(
@@ -60,7 +66,7 @@ def labels_for(dataset: str | Path, labels: list[int], **how) -> list[int]:
     if taken != labels:
         taken[1:] = [min(n, (taken[0] + 1) // 2) for n in taken[1:]]
         asked, used = (said(" and ", " y ").join(map(str, numbers)) for numbers in (labels, taken))
-        needed = -(-labels[0] * int(photos[scarce]) // few)
+        needed = -(-labels[0] * int(photos.min()) // few)
         print(
             said(
                 f"The lesson asks for {asked} labelled photos of each class, for which a folder needs about {needed} "

@@ -6,8 +6,8 @@ more folders further down. What could be read in two ways is refused with a ques
 
 import hashlib
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -59,18 +59,28 @@ class Arrangement:
 
 
 class _Tree:
-    """Names of the folders, each with "/" at its end, and how many photos lie directly in each."""
+    """Names of the folders, each with "/" at its end, and how many photos lie directly in each, and how many deeper."""
 
     def __init__(self, folder: Path):
-        self.photos, self.inside = defaultdict(int), defaultdict(list)
+        self.photos, self.deeper, self.inside, self.closed = Counter(), Counter(), defaultdict(list), {}
         for name, files, problem in walk_folder(folder):
             if problem and not name:
                 _refuse(folder, f"It cannot be read ({problem[1]}).", f"No se puede leer ({problem[1]}).")
             if is_clutter(name):
                 continue
+            if problem and problem[0] == "unreadable folder":
+                self.closed[name] = problem[1]
             if name and name not in self.inside[_parent(name)]:  # two spellings of Unicode are one folder
                 self.inside[_parent(name)].append(name)
-            self.photos[name] += sum(bool(_PHOTO.search(file)) and not is_clutter(file) for file, _ in files)
+            photos = sum(bool(_PHOTO.search(file)) and not is_clutter(file) for file, _ in files)
+            self.photos[name] += photos
+            while name:
+                name = _parent(name)
+                self.deeper[name] += photos
+
+    def is_deep(self, name: str) -> bool:
+        """Whether a folder is one of folders: nearly all of its photos, apart from a cover, lie further down."""
+        return bool(self.inside[name]) and self.photos[name] <= self.deeper[name] / 4
 
     def descend(self, name: str) -> str:
         """Down to where there is a choice: past folders that hold a single folder, and no photo."""
@@ -93,13 +103,18 @@ def arrange(folder: Path) -> Arrangement:
     inside = tree.inside[top]
     notes = [(f"The classes are the folders in {top}.", f"Las clases son las carpetas de {top}.")] if top else []
     parts = {name: part for name in inside if (part := _part_of(name))}
-    deep = [name for name in inside if tree.inside[name] and not tree.photos[name]]
-    below = [{_last(child) for child in tree.inside[name]} for name in inside]
+    deep = [name for name in inside if tree.is_deep(name)]
+    below = {name: {_last(child) for child in tree.inside[name]} for name in inside}
     if "train" in parts.values() and any(name in deep for name in parts):
         return _arrange_parts(folder, tree, inside, parts, notes)
-    if inside and deep == inside and all(_with_train(children) for children in below):
-        places = {child: (_part_of(child), _last(name)) for name in inside for child in tree.inside[name]}
-        return _divided(places, notes, set().union(*below))
+    if any(_with_train(below[name]) for name in deep):
+        return _arrange_classes(folder, tree, inside, below, notes)
+    if parts and len(parts) == len(inside) == len(deep):
+        _refuse(
+            folder,
+            f"There is {_listed(inside)}, and no train/: which photos are to learn from? Call their folder train/.",
+            f"Está {_listed(inside)} y no hay train/: ¿de qué fotos se aprende? Llame train/ a su carpeta.",
+        )
     if len(inside) > 1 and len(parts) == len(inside):
         _refuse(
             folder,
@@ -108,17 +123,7 @@ def arrange(folder: Path) -> Arrangement:
             f"¿{_listed(inside)} son partes o clases? Como partes, cada una necesita dentro una carpeta por clase "
             f"({inside[0]}CLASE/FOTO.jpg); como clases, deles otros nombres.",
         )
-    if len(inside) > 1 and deep == inside and len(set.intersection(*below)) > 1:
-        common = _listed(sorted(set.intersection(*below)))
-        _refuse(
-            folder,
-            f"Are the classes {_listed(inside)}, each with the folders {common}? Then put the photos of each class "
-            f"straight into its folder. Or are the classes {common}? Then call the folders above them train/, val/ "
-            "and test/, or name one of them as the data set.",
-            f"¿Las clases son {_listed(inside)}, cada una con las carpetas {common}? Entonces ponga las fotos de cada "
-            f"clase directamente en su carpeta. ¿O las clases son {common}? Entonces llame train/, val/ y test/ a las "
-            "carpetas de encima, o indique una de ellas como conjunto de datos.",
-        )
+    _ask_for_level(folder, tree, deep)
     if len(inside) < 2:
         _refuse_single(folder, tree, top)
     if twice := _named_by_part(inside):
@@ -130,6 +135,43 @@ def arrange(folder: Path) -> Arrangement:
             "(train/CLASE/FOTO.jpg). Si son clases, deles nombres sin esas palabras.",
         )
     return Arrangement(tuple(sorted(map(_last, inside))), {name: ("", _last(name)) for name in inside}, tuple(notes))
+
+
+def _ask_for_level(folder: Path, tree: _Tree, names: list[str]) -> None:
+    """Refuses folders of folders with common names: either of the two could be the classes."""
+    below = {name: {_last(child) for child in tree.inside[name]} for name in names}
+    counts = Counter(child for children in below.values() for child in children)
+    common = {child for child, count in counts.items() if count > 1}
+    holders = [name for name, children in below.items() if children & common]
+    if len(common) > 1 or any(below[name] - common for name in holders):
+        shown, above = _listed(sorted(common)), _listed(holders)
+        _refuse(
+            folder,
+            f"Are the classes {above}, with folders such as {shown} in them? Then put the photos of each class "
+            f"straight into its folder. Or are the classes {shown}? Then call the folders above them train/, val/ "
+            "and test/, or name one of them as the data set.",
+            f"¿Las clases son {above}, con carpetas como {shown} dentro? Entonces ponga las fotos de cada clase "
+            f"directamente en su carpeta. ¿O las clases son {shown}? Entonces llame train/, val/ y test/ a las "
+            "carpetas de encima, o indique una de ellas como conjunto de datos.",
+        )
+
+
+def _arrange_classes(folder: Path, tree: _Tree, inside: list[str], below: dict, notes: list) -> Arrangement:
+    """`CLASS/train/PHOTO`, with `val` or `test` beside it."""
+    names = sorted(set().union(*below.values()))
+    for name in inside:
+        if {_part_of(child) for child in below[name]} != {_part_of(child) for child in names}:
+            _refuse(
+                folder,
+                f"{name} should have the folders {_listed(names)}, as other classes have, and has "
+                f"{_listed(sorted(below[name])) or 'none'}. Add what is missing, or put all photos of each class "
+                "straight into its folder.",
+                f"{name} debería tener las carpetas {_listed(names)}, como otras clases, y tiene "
+                f"{_listed(sorted(below[name])) or 'ninguna'}. Añada lo que falta, o ponga todas las fotos de cada "
+                "clase directamente en su carpeta.",
+            )
+    places = {child: (_part_of(child), _last(name)) for name in inside for child in tree.inside[name]}
+    return _divided(folder, places, notes, names)
 
 
 def _arrange_parts(folder: Path, tree: _Tree, inside: list[str], parts: dict[str, str], notes: list) -> Arrangement:
@@ -151,9 +193,19 @@ def _arrange_parts(folder: Path, tree: _Tree, inside: list[str], parts: dict[str
             f"Dos de {_listed(parts)} parecen ser la misma parte. Únalas o lleve una a otro sitio.",
         )
     classes = {name: tree.inside[tree.descend(name)] for name in parts}
+    for name in (*parts, *(child for children in classes.values() for child in children)):
+        _refuse_closed(folder, tree, name)
     expected = {_last(child) for name, part in parts.items() if part == "train" for child in classes[name]}
     for name, children in classes.items():
+        _ask_for_level(folder, tree, [child for child in children if tree.is_deep(child)])
         came = {_last(child) for child in children}
+        if not expected and came:
+            _refuse(
+                folder,
+                f"The training part should have a folder for each class, as {name} has. Sort its photos into them.",
+                f"La parte de entrenamiento debería tener una carpeta por clase, como {name}. Reparta sus fotos en "
+                "ellas.",
+            )
         if came != expected:
             differing = _listed(sorted(came ^ expected)) if came else said("none", "ninguna")
             _refuse(
@@ -166,17 +218,20 @@ def _arrange_parts(folder: Path, tree: _Tree, inside: list[str], parts: dict[str
                 "sitio. O indique solo la parte de entrenamiento como conjunto de datos.",
             )
     places = {child: (part, _last(child)) for name, part in parts.items() for child in classes[name]}
-    return _divided(places, notes, map(_last, parts))
+    return _divided(folder, places, notes, map(_last, parts))
 
 
-def _divided(places: dict[str, tuple[str, str]], notes: list, names: Iterable[str]) -> Arrangement:
+def _divided(folder: Path, places: dict[str, tuple[str, str]], notes: list, names: Iterable[str]) -> Arrangement:
+    classes = tuple(sorted({name for _, name in places.values()}))
+    if len(classes) < 2:
+        _refuse_few(folder, classes)
     names = sorted(names, key=lambda name: list(_PARTS).index(_part_of(name)))
     given = {part for part, _ in places.values()}
     missing = _listed(part for part in ("val", "test") if part not in given)
-    notes = [*notes, (f"Its own division is used: {_listed(names)}.", f"Se usa su propia división: {_listed(names)}.")]
+    notes = [*notes, (f"Its own division is used: {_listed(names)}.", f"Se usa su propia partición: {_listed(names)}.")]
     if missing:
         notes.append((f"Split off train: {missing}.", f"Se separa de train: {missing}."))
-    return Arrangement(tuple(sorted({name for _, name in places.values()})), places, tuple(notes))
+    return Arrangement(classes, places, tuple(notes))
 
 
 def _named_by_part(names: list[str]) -> list[str]:
@@ -225,14 +280,29 @@ def _refuse_single(folder: Path, tree: _Tree, top: str) -> NoReturn:
             f"Tiene {tree.photos[top]} fotos y ninguna carpeta: ¿es una sola clase? Entonces indique la carpeta de "
             f"encima, con una carpeta por clase: {above}",
         )
-    came = _listed(map(_last, tree.inside[top]))
+    for name in tree.inside[top]:
+        _refuse_closed(folder, tree, name)
+    _refuse_few(folder, [_last(name) for name in tree.inside[top]])
+
+
+def _refuse_few(folder: Path, classes: Sequence[str]) -> NoReturn:
+    came = _listed(classes)
     _refuse(
         folder,
         "It should have a folder of images for each of at least two classes, and has "
-        f"{len(tree.inside[top])}: {came or 'none'}. Put the images at CLASS/IMAGE.jpg.",
+        f"{len(classes)}: {came or 'none'}. Put the images at CLASS/IMAGE.jpg.",
         "Debería tener una carpeta de imágenes por clase, para dos clases al menos, y tiene "
-        f"{len(tree.inside[top])}: {came or 'ninguna'}. Ponga las imágenes en CLASE/IMAGEN.jpg.",
+        f"{len(classes)}: {came or 'ninguna'}. Ponga las imágenes en CLASE/IMAGEN.jpg.",
     )
+
+
+def _refuse_closed(folder: Path, tree: _Tree, name: str) -> None:
+    if name in tree.closed:
+        _refuse(
+            folder,
+            f"{name} cannot be read ({tree.closed[name]}). Change its permissions, or copy the folder.",
+            f"{name} no se puede leer ({tree.closed[name]}). Cambie sus permisos o copie la carpeta.",
+        )
 
 
 def _refuse(folder: Path, english: str, spanish: str) -> NoReturn:

@@ -11,12 +11,12 @@ from typing import BinaryIO
 
 import numpy as np
 
-from tlhelpers.data.archives import Member, count_members, identify, read_members
+from tlhelpers.data.archives import Member, count_members, identify, printable, read_members
 from tlhelpers.data.audit import Manifest, Record, examine, is_clutter, leave_out_duplicates
 from tlhelpers.errors import DatasetError, said
-from tlhelpers.paths import atomic_path, cache_folder
+from tlhelpers.paths import atomic_path, cache_folder, locked
 
-PREPARATION = 4  # raised when the same archive would give other pixels or records, so that no old cache is taken
+PREPARATION = 5  # raised when the same archive would give other pixels or records, so that no old cache is taken
 _BATCH = 512  # images that are read before they are decoded, side by side
 _BATCH_BYTES = 64 << 20  # or fewer, where the files are large
 _IN_MEMORY = 1 << 30  # bytes; parts of a data set that are larger stay on disk
@@ -66,16 +66,13 @@ def prepare_images(path: Path, layout: Layout, *, image_size: int, progress: boo
         DatasetError: none of its files is an image that can be used.
         TlhelpersError: no room is left on the disk.
     """
-    import filelock
-
     path = Path(path)
     key = f"{identify(path)}-{layout.name}-{image_size}-v{PREPARATION}"
     base = cache_folder() / "images" / key
-    base.parent.mkdir(parents=True, exist_ok=True)
     pixels, manifest = base.with_suffix(".npy"), base.with_suffix(".json")
     prepared = _open(pixels, manifest)
     if prepared is None:
-        with filelock.FileLock(base.with_suffix(".lock")):
+        with locked(base):
             prepared = _open(pixels, manifest)  # another process may have made it meanwhile
             if prepared is None:
                 _build(path, layout, image_size, pixels, manifest, progress)
@@ -88,7 +85,7 @@ def _open(pixels: Path, manifest: Path) -> PreparedImages | None:
     try:
         records = Manifest.from_json(manifest.read_text(encoding="utf-8"))
         images = np.load(pixels, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, TypeError, KeyError):
+    except Exception:  # whatever a damaged file raises
         return None
     if max((record.row for record in records.records), default=-1) + 1 != len(images):
         return None
@@ -101,7 +98,7 @@ def _build(path: Path, layout: Layout, size: int, pixels: Path, manifest: Path, 
         with open(new_pixels, "wb") as file, warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="PIL")  # odd metadata; what matters is in the records
             records = _write_rows(file, _examine_all(path, layout, size, progress), size)
-        result = Manifest(path.name, tuple(leave_out_duplicates(records)))
+        result = Manifest(printable(path.name), tuple(leave_out_duplicates(records)))
         if not result.used:
             what = said("has no image that can be used", "no tiene ninguna imagen que se pueda usar")
             raise DatasetError(f"{path} {what}.\n{result.summary(said('en', 'es'))}")
@@ -170,14 +167,12 @@ def gather(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
         images: Shape `(n, size, size, 3)` uint8.
         rows: Shape `(m,)`, integers.
     """
-    import filelock
-
     if len(rows) * images[:1].nbytes <= _IN_MEMORY or not isinstance(images, np.memmap):
         return np.asarray(images[rows])
     source = Path(images.filename)
     digest = hashlib.sha256(np.ascontiguousarray(rows, np.int64).data).hexdigest()[:16]
     target = source.with_name(f"{source.stem}-{digest}.npy")
-    with filelock.FileLock(target.with_suffix(".lock")):
+    with locked(target):
         if not target.exists():
             with atomic_path(target) as temporary, open(temporary, "wb") as file:
                 header = {"descr": "|u1", "fortran_order": False, "shape": (len(rows), *images.shape[1:])}

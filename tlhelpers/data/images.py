@@ -5,6 +5,7 @@ simplejpeg decodes JPEGs: to the same pixels as Pillow, and it tells where a par
 
 import contextlib
 import io
+import os
 import re
 import warnings
 import zlib
@@ -22,7 +23,9 @@ MAX_CHUNKS = 200_000  # of a PNG; the largest file that is read, in pieces of 2 
 MAX_PIXELS = 80_000_000  # twice a large camera's photo; a bomb of a few bytes can claim billions
 # Named, so that nothing exotic is tried on a file that merely says so: Pillow hands PostScript to another program.
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")  # an MPO is opened as the JPEG that it begins with
-_ORIENTATION, _PHOTOMETRIC, _BITS = 0x0112, 0x0106, 0x0102  # tags of EXIF and TIFF
+_ORIENTATION, _PHOTOMETRIC, _BITS, _PLANES, _NUMBERS = 0x0112, 0x0106, 0x0102, 284, 339  # tags of EXIF and TIFF
+# What the JPEG decoder says of pictures that are whole: bytes behind them, and sampling factors that Pillow knows.
+_HARMLESS = re.compile("extraneous bytes before marker 0xd9|Could not determine subsampling")
 # What undoes an orientation of EXIF, by its number.
 _UPRIGHT = dict(zip(range(2, 9), map(Image.Transpose, (0, 3, 1, 5, 4, 6, 2)), strict=True))
 # How files begin, those that are read here first.
@@ -71,17 +74,22 @@ def open_image(data: bytes) -> Image.Image:
     if kind == "PNG":
         _check_chunks(data)
     if kind == "JPEG":
-        _jpeg_segments(data)
-        if (scans := data.count(b"\xff\xda")) > MAX_SCANS:
+        scan = _jpeg_segments(data)[-1][1]
+        end = data.find(b"\xff\xd9", scan)  # behind it there may be a video
+        if (scans := data.count(b"\xff\xda", scan, end if end > 0 else None)) > MAX_SCANS:
             detail = said("scans; at most so many are decoded", "pasadas; como mucho se decodifican")
             raise ImageError("too large", f"{scans:,} {detail}: {MAX_SCANS}")
     try:
         image = Image.open(io.BytesIO(data), formats=_formats())
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # the latter by a strict filter
-        raise ImageError("too large", str(error)) from error
+        detail = said("more pixels than are decoded", "más píxeles de los que se decodifican")
+        raise ImageError("too large", f"{detail}: {MAX_PIXELS:,}") from error
     except Exception as error:
         if kind in (*_FORMATS, "AVIF", "HEIC"):
-            detail = said("begins like a {}, and its head is damaged", "empieza como un {} y su cabecera está dañada")
+            detail = said(
+                "begins like a {}, and is damaged or of a kind that is not read",
+                "empieza como un {}, y está dañado o es de un tipo que no se lee",
+            )
             raise ImageError("unreadable", detail.format(kind)) from error
         detail = said("not an image of any kind that is read", "no es una imagen de ningún tipo que se lea")
         if kind:
@@ -162,17 +170,18 @@ def prepare_photo(photo: Path | str | bytes, size: int) -> np.ndarray:
     """
     name = said("The photo", "La foto") if isinstance(photo, bytes) else str(photo)
     try:
-        data = photo if isinstance(photo, bytes) else read_file(Path(photo).expanduser())
+        data = photo if isinstance(photo, bytes) else read_file(Path(os.path.expanduser(photo)))
         if data is None:
             raise ImageError("too large", f"{said('more than', 'más de')} {MAX_FILE_BYTES:,} bytes")
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="PIL")
             return prepare(decode(data), size)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the latter where a path holds a zero
+        why = getattr(error, "strerror", "") or error
         raise DatasetError(
             said(
-                f"{name} cannot be opened ({error.strerror or error}). Check its path.",
-                f"{name} no se puede abrir ({error.strerror or error}). Compruebe la ruta.",
+                f"{name} cannot be opened ({why}). Check its path.",
+                f"{name} no se puede abrir ({why}). Compruebe la ruta.",
             )
         ) from error
     except ImageError as error:
@@ -206,10 +215,9 @@ def _decode_jpeg(image: Image.Image, data: bytes) -> Image.Image | None:
             simplejpeg.decode_jpeg(scans, colorspace=colours)
         except ValueError as error:
             complaint = str(error)
-    progressive = "progressive" in image.info
-    if "premature end" in complaint.lower() or _is_filled_up(scans, complaint, progressive):
+    if "premature end" in complaint.lower() or _is_filled_up(scans, complaint, "progressive" in image.info):
         raise ImageError("truncated", said("cut off: a part is missing", "está cortada: falta una parte"))
-    if complaint and "extraneous bytes before marker 0xd9" not in complaint:
+    if complaint and not _HARMLESS.search(complaint):
         raise ImageError("unreadable", f"{said('damaged', 'está dañada')}: {complaint}")
     return Image.fromarray(pixels) if colours == "RGB" and pixels is not None else None
 
@@ -218,14 +226,17 @@ def _is_filled_up(scans: bytes, complaint: str, progressive: bool) -> bool:
     """Whether a picture ends in zeros, or in another byte, as where a disk has lost its last blocks.
 
     Zeros, too, stand for pixels, so the decoder complains only of those that are left over. Bytes that all came after
-    the picture harm nothing; but of a progressive one whole passes may be lost without a complaint.
+    the picture harm nothing; but of a progressive one whole passes may be lost without a complaint, and of one with
+    restart markers all that lay behind the next one.
     """
     left_over = re.search(r"([0-9]+) extraneous bytes before marker 0xd9", complaint)
     if not (left_over or progressive):
         return False
-    end = scans.find(b"\xff\xd9", _jpeg_segments(scans)[-1][1])
+    segments = _jpeg_segments(scans)
+    end = scans.find(b"\xff\xd9", segments[-1][1])
     filled = end - len(scans[:end].rstrip(scans[end - 1 : end]))
-    return filled > (0 if progressive else int(left_over[1])) + 64  # as many may have been read ahead
+    restarts = any(marker == 0xDD for marker, *_ in segments)
+    return filled > (0 if progressive or restarts else int(left_over[1])) + 64  # as many may have been read ahead
 
 
 def _jpeg_segments(data: bytes) -> list[tuple[int, int, int]]:
@@ -248,10 +259,15 @@ def _jpeg_segments(data: bytes) -> list[tuple[int, int, int]]:
 
 
 def _without_metadata(data: bytes) -> bytes:
-    """A JPEG's tables and scans alone: only what is wrong in them is wrong in the picture."""
-    *head, (_, scan, _) = _jpeg_segments(data)
+    """A JPEG's tables and scans alone: only what is wrong in them is wrong in the picture.
+
+    In a sequential one the last numbers of a scan's head say nothing. Samsung's phones write others than they should.
+    """
+    *head, (_, scan, start) = _jpeg_segments(data)
     tables = (data[at:end] for marker, at, end in head if not 0xE0 <= marker <= 0xEF and marker != 0xFE)
-    return b"\xff\xd8" + b"".join(tables) + data[scan:]
+    sequential = any(marker in (0xC0, 0xC1) for marker, *_ in head)
+    of_scan = data[scan : start - 3] + b"\0\x3f\0" if sequential else data[scan:start]
+    return b"\xff\xd8" + b"".join(tables) + of_scan + data[start:]
 
 
 def _check_chunks(data: bytes) -> None:
@@ -285,13 +301,17 @@ def _check_end(image: Image.Image, kind: str, data: bytes) -> None:
     filled = len(data) - len(rest)
     if filled < 64:
         return
+
+    def shown(byte: int) -> bytes:
+        return _to_rgb(Image.open(io.BytesIO(rest + bytes([byte]) * filled), formats=_formats())).tobytes()
+
     with contextlib.suppress(Exception):
-        other = Image.open(io.BytesIO(rest + bytes([data[-1] ^ 0x55]) * filled), formats=_formats())
-        if _to_rgb(other).tobytes() == image.tobytes():  # it was no part of the picture
+        if {shown(data[-1] ^ 0x55), shown((data[-1] + 1) % 256)} == {image.tobytes()}:  # it was no part of the picture
             return
-    flat, abrupt = _count_flat(image, range(image.height)[:: 1 if kind == "BMP" else -1])
+    from_below = kind == "BMP" and not (data[14] >= 40 and data[25] >= 128)  # where its height is not below zero
+    flat, abrupt = _count_flat(image, range(image.height)[:: 1 if from_below else -1])
     # Without loss a WebP's pixel of one colour takes a bit. In the others no flat area is written as one byte.
-    if {"BMP": abrupt, "TIFF": abrupt, "WEBP": flat < filled}.get(kind, True):
+    if {"BMP": abrupt, "TIFF": abrupt, "WEBP": flat < filled or b"VP8L" not in rest}.get(kind, True):
         detail = (
             "the end of the file was lost, and filled up with one byte",
             "el final se perdió y se rellenó con un byte",
@@ -339,6 +359,13 @@ def _mend_numbers(image: Image.Image, data: bytes) -> None:
         detail = said(
             "compressed 16 or 32 bits, the largest byte first", "16 o 32 bits comprimidos, byte mayor primero"
         )
+        raise ImageError("unreadable", detail)
+    tags = getattr(image, "tag_v2", {})
+    deep = max(tags.get(_BITS, (8,))) > 8
+    if (deep and tags.get(_PLANES) == 2) or (
+        image.mode == "I" and tags.get(_BITS) == (32,) and tags.get(_NUMBERS, (1,))[0] == 1
+    ):
+        detail = said("16 bits in planes, or 32 without a sign", "16 bits por planos, o 32 sin signo")
         raise ImageError("unreadable", detail)
 
 

@@ -50,7 +50,7 @@ def use_pack_caches() -> dict[str, str]:
                 said(
                     f"{module} has been imported, and would not see the weights of {pack}. Restart the kernel and call "
                     f"use_pack_caches() before you import it, or set {variable}={pack / name} before Python starts.",
-                    f"{module} ya está importado y no vería los pesos de {pack}. Reinicie el núcleo y llame a "
+                    f"{module} ya está importado y no vería los pesos de {pack}. Reinicie el kernel y llame a "
                     f"use_pack_caches() antes de importarlo, o ponga {variable}={pack / name} antes de abrir Python.",
                 )
             )
@@ -61,7 +61,7 @@ def use_pack_caches() -> dict[str, str]:
 
 
 def remove_pages() -> None:
-    """Removes web pages, such as a Wi-Fi network's login page, that Keras has kept as weights, and says so.
+    """Removes what holds no weights, such as a Wi-Fi network's login page that Keras has kept as weights, and says so.
 
     Keras knows no checksum of some of its files (MobileNet's), takes whatever comes, and then fails at each loading.
     """
@@ -69,14 +69,15 @@ def remove_pages() -> None:
     for path in (home / "models").glob("*.h5"):
         with contextlib.suppress(OSError):  # of another user, or on a disk that may only be read
             with open(path, "rb") as file:
-                if not file.read(512).lstrip().startswith(b"<"):
+                begins = file.read(8)
+                if not begins or begins.startswith((b"\x89HDF", b"PK")):  # begun, weights, or a model of one's own
                     continue
             path.unlink()
             text = said(
-                "Removed: it held no weights, but a web page. It may be the login page of a Wi-Fi network or of a "
-                "proxy: open any page in a browser, log in, and load the network again.",
-                "Se ha borrado, pues no contenía pesos, sino una página web. Puede ser la página de acceso de una red "
-                "Wi-Fi o de un proxy: abra cualquier página en un navegador, identifíquese y vuelva a cargar la red.",
+                "Removed: it held no weights. It may be the login page of a Wi-Fi network or of a proxy: open any page "
+                "in a browser, log in, and load the network again.",
+                "Se ha borrado, pues no contenía pesos. Puede ser la página de acceso de una red Wi-Fi o de un proxy: "
+                "abra cualquier página en un navegador, identifíquese y vuelva a cargar la red.",
             )
             print(f"{path}\n{text}", file=sys.stderr)
 
@@ -114,7 +115,7 @@ def fetch_network(name: str, to: Path | None = None) -> None:
     """
     library, _, network = name.partition("/")
     if library not in LIBRARIES or not network:
-        raise UnknownNameError("library", library, LIBRARIES)
+        raise UnknownNameError(said("library", "biblioteca"), library, LIBRARIES)
     environment = dict(os.environ)
     for variable, (folder, _) in CACHES.items():
         if to is not None:

@@ -6,7 +6,7 @@ The path of a file is its place in a classroom pack, in the cache's `downloads` 
 
 from dataclasses import dataclass
 
-from tlhelpers.errors import UnknownNameError
+from tlhelpers.errors import UnknownNameError, said
 
 FORMATS = {"zip": b"PK\x03\x04", "gz": b"\x1f\x8b"}
 
@@ -86,5 +86,5 @@ def files_of(name: str) -> tuple[RemoteFile, ...]:
     """
     name = ALIASES.get(name, name)
     if name not in DATA_SETS:
-        raise UnknownNameError("data set", name, fetchable_names())
+        raise UnknownNameError(said("data set", "conjunto de datos"), name, fetchable_names())
     return DATA_SETS[name]

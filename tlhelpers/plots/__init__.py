@@ -77,7 +77,7 @@ def show_images(images: np.ndarray, titles: Sequence[str] = (), *, columns: int 
     for i, (ax, image) in enumerate(zip(axes.flat, images, strict=False)):
         ax.imshow(image, cmap="gray" if image.ndim == 2 else None, interpolation="nearest")
         if i < len(titles):
-            ax.set_title(titles[i], fontsize=9)
+            ax.set_title(titles[i], fontsize=9, parse_math=False)  # a folder may be called "50$$"
     return axes
 
 
@@ -191,7 +191,7 @@ def plot_confusion_matrix(
     ax.imshow(counts, cmap="Blues", vmin=0)
     for (row, column), count in np.ndenumerate(counts):
         ax.text(column, row, count, ha="center", va="center", color="white" if count > counts.max() / 2 else "black")
-    ax.set_xticks(range(len(class_names)), class_names)
-    ax.set_yticks(range(len(class_names)), class_names)
+    ax.set_xticks(range(len(class_names)), class_names, parse_math=False)
+    ax.set_yticks(range(len(class_names)), class_names, parse_math=False)
     ax.set(xlabel=word("predicted", language), ylabel=word("true", language))
     return ax
