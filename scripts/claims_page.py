@@ -24,7 +24,7 @@ HEADS = {
     "notebook when it is not met.",
     "es": "# Lo que afirman las lecciones\n\nEn inglés: [claims.md](claims.md). Lo escribe `scripts/claims_page.py` a "
     "partir de las salidas de los cuadernos en español, ejecutados con los datos y la red incluidos.\nCada fila es una "
-    "frase de una lección, lo que midieron los dos frameworks y la cota que detiene el cuaderno si no se cumple.",
+    "frase de una lección, lo que midieron las dos bibliotecas y la cota que detiene el cuaderno si no se cumple.",
 }
 HELD = {
     "en": "{held} of {all} claims hold, in both frameworks.",

@@ -44,18 +44,20 @@ CHANGES = {
     "And what a blur, a covered patch or one's own boxes show depends on the network: the lessons say so of "
     "their own. In lesson 12 the head on the maps learns the turn in the run of one framework and not in that "
     "of the other: such short runs do not decide it. Lesson 02a trained for 60 steps at most and with one seed: "
-    "what stands there of copied and frozen stages is a trial, no verdict.",
+    "what stands there of copied and frozen stages, and of shuffled tiles, is a trial, no verdict; in both the two "
+    "frameworks differ.",
     "es": "**Qué cambia respecto a los dibujos.** La red de ImageNet ha visto gatos, perros y muchas razas: con pocas "
     "etiquetas, una cabeza sobre sus características congeladas ya está cerca de lo mejor. Por eso, lo que con "
     "dibujos cuesta muchos puntos cuesta pocos con fotos (píxeles mal preparados, copias en la prueba, una "
-    "clase rara), la ventaja sobre el entrenamiento desde cero apenas se reduce con más etiquetas, y, con pocas "
+    "clase minoritaria), la ventaja sobre el entrenamiento desde cero apenas se reduce con más etiquetas, y, con pocas "
     "etiquetas, entrenar toda la red no gana nada con fotos: en estas ejecuciones queda por detrás (con los "
-    "gatos y perros dibujados de 03b va por delante). La BatchNorm despierta mientras se entrena una cabeza "
-    "cuesta más que con dibujos; despierta en el uso cuesta menos, y también en el ajuste fino (03b). Y lo que "
-    "muestran un desenfoque, un parche tapado o las cajas propias depende de la red: las lecciones lo dicen de "
+    "gatos y perros dibujados de 03b va por delante). Dejar BatchNorm despierta mientras se entrena una "
+    "cabeza cuesta más que con dibujos; en el uso cuesta menos, y también en el ajuste fino (03b). Y lo que "
+    "muestran un desenfoque, un parche tapado o los recuadros propios depende de la red: las lecciones lo dicen de "
     "la suya. En la lección 12, la cabeza sobre los mapas aprende el giro en la ejecución de una biblioteca y "
     "no en la de la otra: ejecuciones tan cortas no lo deciden. La lección 02a entrenó 60 pasos como mucho y "
-    "con una semilla: lo que allí se lee sobre etapas copiadas y congeladas es un ensayo, no un veredicto.",
+    "con una semilla: lo que allí se lee sobre etapas copiadas y congeladas, y sobre cuadros barajados, es un "
+    "ensayo, no un veredicto; en ambas cosas difieren las dos bibliotecas.",
 }
 GIVEN = {"en": "Given", "es": "Recibió"}
 COLUMNS = {
@@ -67,6 +69,10 @@ OWN_PICTURES = {
     "true one, and the column of photos has what it measured.",
     "es": "Esta lección hace sus propias imágenes, porque tiene que saber qué hay en ellas: aquí solo la red es la "
     "verdadera, y la columna de las fotos da lo que midió con ella.",
+}
+NO_PICTURES = {
+    "en": "`photos.yaml` gives this lesson nothing: it is about words, and photos change nothing in it.",
+    "es": "`photos.yaml` no le da nada: esta lección trata de palabras, y en ella las fotos no cambian nada.",
 }
 HELD = {
     "en": "{} of {} claims hold on photos as well; in lessons that make their own pictures {} of {} hold with the "
@@ -102,6 +108,9 @@ def make_page(language: str, notebooks: Path, photos: list[Path]) -> str:
         notebook = f"../notebooks/{language}/{lesson}_{framework}.ipynb"
         link = f"[{lesson_number(lesson)}, {FRAMEWORK_NAMES[framework]}]({notebook})"
         given = read_notebook(path)["metadata"]["papermill"]["parameters"]
+        if not given:
+            parts.append(f"## {link}\n\n{NO_PICTURES[language]}")
+            continue
         own = not {"DATASET", "REAL_PHOTOS"} & given.keys()
         counts[2 * own] += sum(claim.passed for claim in today.values())
         counts[2 * own + 1] += len(today)

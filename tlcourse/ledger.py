@@ -105,7 +105,7 @@ def bench_table(figures: list[dict], language: str = "en") -> str:
     """What `make bench` measured against its bounds, as Markdown, one row a figure."""
     heads = {
         "en": ["part", "what", "measured", "bound", "met"],
-        "es": ["parte", "qué", "medido", "límite", "se cumple"],
+        "es": ["parte", "qué", "medido", "cota", "se cumple"],
     }
     yes, no = {"en": ("yes", "no"), "es": ("sí", "no")}[language]
     rows = [

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from tlhelpers.errors import LANGUAGE_VARIABLE, ClaimError, UnknownNameError
+from tlhelpers.errors import LANGUAGE_VARIABLE, ClaimError, UnknownNameError, said
 
 CLAIM_MIME = "application/vnd.tlhelpers.claim+json"
 RESULT_MIME = "application/vnd.tlhelpers.result+json"
@@ -105,13 +105,13 @@ def lesson_claims(claims: dict[str, dict], language: str, asserted: bool) -> Cal
         UnknownNameError: An unknown language.
     """
     if language not in WORDS:
-        raise UnknownNameError("language", language, WORDS)
+        raise UnknownNameError(said("language", "idioma"), language, WORDS)
     os.environ[LANGUAGE_VARIABLE] = language  # so that errors speak the notebook's language, too
     asserted, words = asserted and os.environ.get("TLHELPERS_CLAIMS") != "show", WORDS[language]
 
     def claim(name: str, value) -> None:
         if name not in claims:
-            raise UnknownNameError("claim", name, claims)
+            raise UnknownNameError(said("claim", "afirmación"), name, claims)
         number = getattr(value, "value", value)
         if isinstance(number, bool) or not isinstance(number, numbers.Real):
             raise TypeError(

@@ -81,7 +81,7 @@ def as_text(report: dict) -> str:
         says = (answer["problem"] or seen) if answer["installed"] else said("not installed", "no está instalado")
         lines.append(f"  {FRAMEWORKS[name]:<11}{says}")
     lines += [f"  {'driver':<11}{gpu}" for gpu in report["nvidia_gpus"]]
-    kernel, data, cache = said("kernel data cache", "núcleo datos caché").split()
+    kernel, data, cache = said("kernel data cache", "kernel datos caché").split()
     lines += ["", "Jupyter", f"  {kernel:<11}{report['kernel']['problem'] or report['kernel']['python']}"]
     unset = said("TLHELPERS_DATA is not set", "TLHELPERS_DATA no está puesta")
     lines += ["", said("Folders", "Carpetas"), f"  {data:<11}{_folder_line(report['data_folder'], unset)}"]

@@ -128,12 +128,12 @@ def find_kernel() -> dict:
     try:
         python = KernelSpecManager().get_kernel_spec("python3").argv[0]
     except NoSuchKernel:
-        missing = said("Jupyter finds no kernel named python3", "Jupyter no encuentra ningún núcleo llamado python3")
+        missing = said("Jupyter finds no kernel named python3", "Jupyter no encuentra ningún kernel llamado python3")
         return {"python": None, "problem": missing}
     if not os.path.isabs(python):  # "python" stands for the interpreter that starts the kernel, which is this one
         return {"python": sys.executable, "problem": None}
     ours = Path(sys.prefix).resolve() in Path(python).parent.resolve().parents
-    other = said("kernel python3 belongs to another environment", "el núcleo python3 es de otro entorno")
+    other = said("kernel python3 belongs to another environment", "el kernel python3 es de otro entorno")
     return {"python": python, "problem": None if ours else f"{other}: {python}"}
 
 

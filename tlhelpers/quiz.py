@@ -26,7 +26,7 @@ from pathlib import Path
 
 import yaml
 
-from tlhelpers.errors import UnknownNameError
+from tlhelpers.errors import UnknownNameError, said
 
 FOLDER = Path(__file__).with_name("quizzes")
 WORDS = {
@@ -91,10 +91,10 @@ def load_quiz(name: str, language: str) -> list[dict]:
     file, _, key = name.partition("/")
     known = {path.stem: path for path in FOLDER.glob("*.yaml")}
     if file not in known:
-        raise UnknownNameError("quiz file", file, known)
+        raise UnknownNameError(said("quiz file", "archivo de cuestionarios"), file, known)
     quizzes = yaml.safe_load(known[file].read_text(encoding="utf-8"))
     if key not in quizzes:
-        raise UnknownNameError(f"quiz of {file}.yaml", key, quizzes)
+        raise UnknownNameError(said("quiz", "cuestionario") + f" ({file}.yaml)", key, quizzes)
     return [_in_language(question, language) for question in quizzes[key]]
 
 

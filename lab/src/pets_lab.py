@@ -117,9 +117,10 @@ lab.name_missing_tasks(
     LANGUAGE,
 )  # fmt: skip
 data = lab.load(DATASET, image_size=IMAGE_SIZE, language=LANGUAGE)
-print(data.train, data.val, f"hidden: {len(data.hidden)}", sep="\n")
+names = plots.class_words(data.class_names, LANGUAGE)  # of the breeds, as figures show them
+print(data.train, data.val, {"en": "hidden:", "es": "ocultas:"}[LANGUAGE] + f" {len(data.hidden)}", sep="\n")
 one_each = data.train.per_class(1, seed=SEED)
-axes = plots.show_images(one_each.images, [data.class_names[k] for k in one_each.labels], columns=8, side=1.2)
+axes = plots.show_images(one_each.images, [names[k] for k in one_each.labels], columns=8, side=1.2)
 
 # %% [markdown] lang="en"
 # **How many of each breed?** If one breed had nine in ten of the photos, always naming it would be right nine times in
@@ -1224,7 +1225,7 @@ checks.check_confused(data, most_confused)
 
 # %% [markdown] lang="es"
 # **Un intervalo.** Con tan pocas imágenes, ¿cuánto podría desviarse la exactitud? `accuracy_interval(right, total)`
-# devuelve los dos extremos del intervalo de Wilson del 95 %. Con $p$ = aciertos / total, $n$ = total y $z = 1{,}96$, son
+# devuelve los dos extremos del intervalo de Wilson del 95 %. Con $p$ = aciertos / total, $n$ = total y $z = 1.96$, son
 #
 # $$\frac{p + \frac{z^2}{2n} \pm z\sqrt{\frac{p(1-p)}{n} + \frac{z^2}{4n^2}}}{1 + \frac{z^2}{n}}$$
 #
@@ -1284,12 +1285,12 @@ print(f"top-1  {percent(top_k_accuracy(labels, tuned_val, 1)):>7}  ({percent(low
 print(f"macro  {percent(macro_accuracy(labels, predicted, data.num_classes)):>7}")
 print(f"top-3  {percent(top_k_accuracy(labels, tuned_val, 3)):>7}")
 true, answer, count = most_confused(labels, predicted, data.num_classes)
-print(f"{data.class_names[true]} → {data.class_names[answer]}: {count}")
+print(f"{names[true]} → {names[answer]}: {count}")
 
 # %%
 side = min(9, 2.5 + 0.4 * data.num_classes)
 ax = plots.plt.subplots(figsize=(side, side), layout="constrained", dpi=plots.IMAGE_DPI)[1]
-plots.plot_confusion_matrix(labels, predicted, data.class_names, language=LANGUAGE, ax=ax)
+plots.plot_confusion_matrix(labels, predicted, names, language=LANGUAGE, ax=ax)
 ax.tick_params(axis="x", rotation=90)
 
 # %% [markdown] lang="en"
@@ -1757,7 +1758,7 @@ THRESHOLD = 0.7
 def show_answer(image):
     probabilities = probabilities_of(fine_tuned, image[None], prepare)
     best = lab.best_three(probabilities)[0]
-    title = "\n".join(f"{data.class_names[k]} {percent(probabilities[0, k], 0)}" for k in best)
+    title = "\n".join(f"{names[k]} {percent(probabilities[0, k], 0)}" for k in best)
     print(name_or_nothing(probabilities, data.class_names, THRESHOLD)[0])
     plots.plt.show(plots.show_images(image[None], [title], side=2.2)[0, 0].figure)
 

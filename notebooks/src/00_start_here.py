@@ -122,11 +122,12 @@ import numpy as np
 
 from tlhelpers import metrics, plots
 from tlhelpers.drawn_pets import BREEDS, STYLES, draw_pets
+from tlhelpers.numbers import percent, thousands
 
 rows = {style: draw_pets(6, seed=SEED, size=96, style=style) for style in STYLES}
 first = rows[STYLES[0]]
 species = plots.class_words(("cat", "dog"), LANGUAGE)
-breeds = [BREEDS[number].name.replace("_", " ") for number in first.breeds]
+breeds = plots.class_words([BREEDS[number].name for number in first.breeds], LANGUAGE)
 titles = [f"{species[number]}\n{breed}" for number, breed in zip(first.species, breeds)]
 images = np.concatenate([pets.images for pets in rows.values()])
 axes = plots.show_images(images, titles, columns=6, side=1.4)
@@ -307,7 +308,8 @@ learning = [parameter for parameter in network.parameters() if parameter.require
 optimizer = torch.optim.AdamW(learning)  # 4. training will change these; lesson 01 does it
 
 weights_in_all = sum(parameter.numel() for parameter in network.parameters())
-print(f"{sum(parameter.numel() for parameter in learning):,} of {weights_in_all:,} weights learn")
+learning_ones = sum(parameter.numel() for parameter in learning)
+print(f"{thousands(learning_ones)} / {thousands(weights_in_all)} {words['weights_learn']}")
 
 # %% framework="tensorflow"
 backbone = MiniResNet(include_top=False, pooling="avg")  # 1. trained; without its head
@@ -317,7 +319,7 @@ loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 model.compile("adam", loss)  # 4. training will change the head; lesson 01 does it, with model.fit
 
 learning = sum(keras.ops.size(weight) for weight in model.trainable_weights)
-print(f"{learning:,} of {model.count_params():,} weights learn")
+print(f"{thousands(learning)} / {thousands(model.count_params())} {words['weights_learn']}")
 
 # %% [markdown] lang="en"
 # ## A first taste: ten labels a class
@@ -335,13 +337,12 @@ print(f"{learning:,} of {model.count_params():,} weights learn")
 
 # %%
 from tlhelpers.data.datasets import load_splits
-from tlhelpers.numbers import percent
 
 data = load_splits(DATASET, image_size=64, seed=SEED, progress=False)  # 64: as it was trained
 few = data.train.per_class(LABELS, seed=DRAWS * SEED)
 names = plots.class_words(few.class_names, LANGUAGE)
 axes = plots.show_images(few.images, [names[label] for label in few.labels], columns=10, side=0.9)
-print("few:", few.images.shape, " test:", data.test.images.shape)
+print(f"{words['few']}: {few.images.shape}   {words['test']}: {data.test.images.shape}")
 
 # %% [markdown] lang="en"
 # *All that we learn from. The line tells how many pictures there are, their height, their width, and three colours; then

@@ -293,7 +293,7 @@ def maps_of(network, x):
 
 
 # %% framework="pytorch"
-STAGES = ("stem", "stage 1", "stage 2", "stage 3", "stage 4")
+STAGES = ("stem", *(f"{words['stage']} {k}" for k in (1, 2, 3, 4)))
 picture = prepare(torch.from_numpy(pool["near"][0][0]).permute(2, 0, 1))[None].to(device)
 maps = {name: m[0].permute(1, 2, 0).cpu().numpy() for name, m in zip(STAGES, maps_of(network, picture))}
 axes = plots.show_feature_maps({name: maps[name] for name in (STAGES[0], STAGES[2], STAGES[4])}, side=1)
@@ -302,7 +302,7 @@ extractor = create_feature_extractor(mini_resnet(weights="DEFAULT").eval(), ["la
 print({name: tuple(m.shape) for name, m in extractor(torch.zeros(1, 3, 64, 64)).items()})
 
 # %% framework="tensorflow"
-STAGES = ("stem", "stage 1", "stage 2", "stage 3", "stage 4")
+STAGES = ("stem", *(f"{words['stage']} {k}" for k in (1, 2, 3, 4)))
 picture = np.array(prepare(pool["near"][0][:1].astype("float32")))
 maps = {name: m[0] for name, m in zip(STAGES, maps_of(network, picture))}
 axes = plots.show_feature_maps({name: maps[name] for name in (STAGES[0], STAGES[2], STAGES[4])}, side=1)

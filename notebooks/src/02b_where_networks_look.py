@@ -824,8 +824,9 @@ if drawn:
 #
 # With the animal in the middle, a plain spot in the centre does as well as Grad-CAM once more. With the animal in a
 # corner, no more of the spot lies inside than of a map spread evenly, while Grad-CAM follows the animal. It does so on
-# average; in the figure you may see maps that miss. Even random weights do a little better than an even spread here:
-# any convolution answers to contrast, and there is more of it on the animal than behind it.
+# average; in the figure you may see maps that miss. Even random weights do a little better than an even spread here,
+# and so does the map of another picture, which cannot know where the animal is. In the middle random weights have no
+# such lead. One random network does not say why.
 #
 # ## 6. The same map from random weights?
 #
@@ -843,7 +844,8 @@ if drawn:
 # Con el animal en medio, una simple mancha en el centro vuelve a valer tanto como Grad-CAM. Con el animal en una
 # esquina, dentro de él no cae más parte de la mancha que de un mapa repartido por igual; Grad-CAM, en cambio, sigue al
 # animal. Lo hace en promedio; en la figura verá quizá mapas que fallan. Hasta los pesos al azar logran aquí algo más
-# que un reparto por igual: cualquier convolución responde al contraste, y en el animal hay más que detrás de él.
+# que un reparto por igual, y también el mapa de otra imagen, que no puede saber dónde está el animal. En el centro, los
+# pesos al azar no tienen esa ventaja. Una sola red al azar no dice por qué.
 #
 # ## 6. ¿El mismo mapa con pesos al azar?
 #
@@ -927,9 +929,11 @@ claim("but_not_all_of_the_gradient", likeness["saliency"][1] - likeness["Grad-CA
 # *From left to right more and more of the network is random: first the head, then also the last stage, and so on. Left:
 # rank correlation with the real maps. Right: how much of the map lies on the right tile; dotted: chance.*
 #
-# Grad-CAM passes: with a random head alone its maps have next to nothing in common with the real ones. So they do
-# depend on what was learnt. The gradient of the pixels keeps part of its order, though a network with a random head no
-# longer knows any class: that part of the map shows the picture, and not the class.
+# Grad-CAM passes: with a random head alone its maps have next to nothing in common with the real ones. That they change
+# was to be expected, since they are made of the weights of the head. That they depend on what was *learnt* is in the
+# right panel: what they have on the right tile falls to chance. The gradient of the pixels keeps part of its order,
+# though a network with a random head no longer knows any class: that part of the map shows the picture, and not the
+# class.
 #
 # ## 7. Features in two dimensions
 #
@@ -951,8 +955,10 @@ claim("but_not_all_of_the_gradient", likeness["saliency"][1] - likeness["Grad-CA
 # en la casilla correcta; la línea de puntos es el azar.*
 #
 # Grad-CAM supera la prueba: basta una cabeza al azar para que sus mapas no tengan casi nada en común con los
-# verdaderos. Así que dependen de lo aprendido. El gradiente de los píxeles conserva parte de su orden, aunque una red
-# con una cabeza al azar ya no conoce ninguna clase: esa parte del mapa muestra la imagen, y no la clase.
+# verdaderos. Que cambien era de esperar, pues están hechos con los pesos de la cabeza. Que dependen de lo *aprendido*
+# se ve en el panel derecho: lo que cae en la casilla correcta baja hasta el azar. El gradiente de los píxeles conserva
+# parte de su orden, aunque una red con una cabeza al azar ya no conoce ninguna clase: esa parte del mapa muestra la
+# imagen, y no la clase.
 #
 # ## 7. Las características en dos dimensiones
 #
@@ -1154,7 +1160,8 @@ claim("neighbours_are_behind", 100 * differences["knn"])
 #
 # Where the interval contains zero, this test sees no difference, whatever the order of the points in the figure. So the
 # SVM and the MLP, which can bend the border, do not do visibly better here than a weighted sum. kNN is behind. Like the
-# silhouette, it goes by distances, and in these all features count alike; the others learn which features matter.
+# silhouette, it goes by distances, and in these all features count alike. That cannot be all: the kernel of the SVM
+# uses the same distances, but the SVM learns how much each picture counts.
 #
 # It is one data set, one backbone and few labels: with other features, or with thousands of labels, it may be
 # otherwise. What can be said without a test is the size. Logistic regression keeps one number for each class and
@@ -1170,8 +1177,8 @@ claim("neighbours_are_behind", 100 * differences["knn"])
 #
 # Donde el intervalo contiene el cero, esta prueba no ve ninguna diferencia, sea cual sea el orden de los puntos en la
 # figura. Así, la SVM y el MLP, que pueden curvar la frontera, no aciertan aquí visiblemente más que una suma ponderada.
-# kNN queda por detrás. Como la silueta, se guía por distancias, y en estas todas las características cuentan por igual;
-# los demás aprenden cuáles importan.
+# kNN queda por detrás. Como la silueta, se guía por distancias, y en estas todas las características cuentan por igual.
+# Eso no puede ser todo: el kernel de la SVM usa las mismas distancias, pero la SVM aprende cuánto cuenta cada imagen.
 #
 # Es un solo conjunto de datos, una sola red base y pocas etiquetas: con otras características, o con miles de
 # etiquetas, puede ser distinto. Lo que se puede decir sin prueba es el tamaño. La regresión logística guarda un número

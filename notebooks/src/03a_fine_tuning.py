@@ -109,7 +109,7 @@ data = load_splits(DATASET, image_size=IMAGE_SIZE, seed=SEED, progress=False, **
 num_classes = len(data.train.class_names)
 LABELS = min(LABELS, int(np.bincount(data.train.labels).min()))
 some = data.train.per_class(1, seed=SEED)
-axes = plots.show_images(some.images[:8], some.class_names[:8], columns=8, side=1.3)
+axes = plots.show_images(some.images[:8], plots.class_words(some.class_names[:8], LANGUAGE), columns=8, side=1.3)
 
 # %% [markdown] lang="en"
 # *One picture of each of eight classes.*
@@ -166,7 +166,7 @@ def let_learn(parts, batch_norm=False):
 
 
 # %%
-print({key: thousands(count) for key, count in count_parameters(model).items()})
+print(*(f"{kind}: {thousands(count)}" for kind, count in count_parameters(model).items()), sep="   ")
 
 # %% [markdown] lang="en" framework="pytorch"
 # ## 2. What moves in one step?
@@ -254,8 +254,8 @@ moved = {}
 for learns in (False, True):
     for training in (False, True):
         moved[learns, training] = one_step(learns, training)
-        print(f"requires_grad {learns!s:>5}, train({training!s:>5}): weights {moved[learns, training][0]:>2}, "
-              f"statistics {moved[learns, training][1]:>2}")  # fmt: skip
+        print(f"requires_grad {learns!s:>5}, train({training!s:>5}): {words['weights']} {moved[learns, training][0]:>2}, "
+              f"{words['statistics']} {moved[learns, training][1]:>2}")  # fmt: skip
 held, ordinary = moved[False, False], moved[True, True]
 
 
@@ -281,8 +281,8 @@ for name, parts, batch_norm in (("base frozen", (), False), ("all learns", "", T
         let_learn(parts, batch_norm)
         moved[name, inside_fit] = one_step(inside_fit)
         model.set_weights(start)
-        print(f"{name:>16}, {'fit' if inside_fit else 'training=False':>14}: weights {moved[name, inside_fit][0]:>2}, "
-              f"statistics {moved[name, inside_fit][1]:>2}")  # fmt: skip
+        print(f"{name:>16}, {'fit' if inside_fit else 'training=False':>14}: {words['weights']} {moved[name, inside_fit][0]:>2}, "
+              f"{words['statistics']} {moved[name, inside_fit][1]:>2}")  # fmt: skip
 held, ordinary = moved["base frozen", True], moved["all learns", True]
 
 # %%
@@ -575,7 +575,8 @@ plots.tidy(ax)
 # - **BatchNorm awake**: the whole network, and BatchNorm in training mode, with its weights and statistics.
 #
 # What makes the comparison fair: each starts from the same trained head, sees the same pictures, has the advised rate
-# and stops by the same rule. (Gradual has three phases, and the rule holds for each.) What do you expect?
+# and stops by the same rule. (Gradual has three phases, and the rule holds for each. The range test was made for *all*:
+# the others might do better at a rate of their own.) What do you expect?
 
 # %% [markdown] lang="es"
 # *La pérdida de cada lote (gris, una línea por sorteo) y suavizada (azul), mientras la tasa crece de izquierda a
@@ -596,8 +597,8 @@ plots.tidy(ax)
 # - **BatchNorm despierta**: la red entera, y BatchNorm en modo de entrenamiento, con sus pesos y sus estadísticas.
 #
 # ¿Qué hace justa la comparación? Todas parten de la misma cabeza entrenada, ven las mismas imágenes, tienen la tasa
-# aconsejada y paran según la misma regla. (La gradual tiene tres fases, y la regla vale para cada una). ¿Qué cree que
-# va a pasar?
+# aconsejada y paran según la misma regla. (La gradual tiene tres fases, y la regla vale para cada una. La prueba de
+# rango se hizo con *toda*: quizá a las demás les convenga otra tasa). ¿Qué cree que va a pasar?
 
 
 # %% framework="pytorch"
@@ -717,8 +718,8 @@ claim("awake_does_not_help", 100 * gains["all", "awake"].value)
 # found that it helped with language models.
 #
 # And BatchNorm? Awake it was behind on the new task in six of the seven runs, by 2 to 6 points, though no interval left
-# out zero; batches of 16 are small for its means and variances. What it does to the old task is another matter: lesson
-# 03b.
+# out zero; perhaps because batches of 16 are small for its means and variances. What it does to the old task is another
+# matter: lesson 03b.
 
 # %% [markdown] lang="es"
 # Con estos bocetos el ajuste fino compensa un poco: la red aprendió de fotos, y ajustarla entera gana unos puntos sobre
@@ -729,8 +730,8 @@ claim("awake_does_not_help", 100 * gains["all", "awake"].value)
 # sirvió en una de las siete ejecuciones. A Howard y Ruder les sirvió con modelos de lenguaje.
 #
 # ¿Y BatchNorm? Despierta, quedó por detrás en la tarea nueva en seis de las siete ejecuciones, de 2 a 6 puntos, aunque
-# ningún intervalo excluía el cero; los lotes de 16 son pequeños para sus medias y varianzas. Lo que le hace a la tarea
-# antigua es otra cuestión: la lección 03b.
+# ningún intervalo excluía el cero; quizá porque los lotes de 16 son pequeños para sus medias y varianzas. Lo que le
+# hace a la tarea antigua es otra cuestión: la lección 03b.
 
 # %% [markdown] lang="en" framework="pytorch"
 # **Your turn (1).** A network that you have not seen here: ResNet-18. Let its `layer4` and its head `fc` learn, and
@@ -868,8 +869,9 @@ claim("hundred_times_destroys", -100 * found["hundred_times"].value)
 # At the advised rate all goes well. At ten times that rate most trainings go well too, and some do not: in our seven
 # runs the mean was between 8 points behind and 3 points ahead, and in one of them a draw ended 8 points below the mean
 # of the heads. A rate a hundred times as high destroys the network at once, and it ends far below the head that it
-# started with. Early stopping does not save it: already the first round is too much. So stay below the rate at which
-# the loss begins to rise. Lower rates cost rounds; higher ones may cost the network.
+# started with. Early stopping does not save it: already the first round is too much. So below the rate at which the
+# loss begins to rise one is on the safe side: somewhat above it most trainings went well, and some did not. Lower rates
+# we did not try here; in lesson 03b a tenth took more rounds.
 #
 # ### Rates by part
 #
@@ -885,8 +887,9 @@ claim("hundred_times_destroys", -100 * found["hundred_times"].value)
 # todos: en nuestras siete ejecuciones, la media quedó entre 8 puntos por detrás y 3 por delante, y en una de ellas un
 # sorteo acabó 8 puntos por debajo de la media de las cabezas. Una tasa cien veces mayor destruye la red enseguida, y
 # esta acaba muy por debajo de la cabeza de la que partió. La parada temprana no la salva: ya la primera ronda es
-# demasiado. Así que quédese por debajo de la tasa con la que la pérdida empieza a subir. Una tasa más baja cuesta
-# rondas; una más alta puede costar la red.
+# demasiado. Así que por debajo de la tasa con la que la pérdida empieza a subir se va sobre seguro: algo por encima,
+# casi todos los entrenamientos fueron bien, y alguno no. Tasas más bajas no las hemos probado aquí; en la lección 03b,
+# la décima parte necesitó más rondas.
 #
 # ### Tasas por parte
 #
@@ -956,32 +959,36 @@ parts_gain = difference("all", "by_part")
 claim("rates_by_part_gain_little", 100 * parts_gain.value)
 
 # %% [markdown] lang="en" framework="pytorch"
-# With rates by part the network gains nothing here that this test can see: most of its layers hardly move any more.
-# With larger data and longer training, others found a gain.
+# With rates by part the network gains nothing here that this test can see: perhaps because most of its layers hardly
+# move any more. With larger data and longer training, others found a gain, and in two runs of ours on photos, one a
+# framework, they were 5 and 8 points ahead. So measure.
 #
 # **Your turn (2).** The commonest form has two groups: the backbone at a low rate, and the head at ten times that.
 # Return the groups for an optimizer. The head of `net` is its last child, whatever its name, and weights that do not
 # learn belong to no group.
 
 # %% [markdown] lang="en" framework="tensorflow"
-# With rates by part the network gains nothing here that this test can see: most of its layers hardly move any more.
-# With larger data and longer training, others found a gain.
+# With rates by part the network gains nothing here that this test can see: perhaps because most of its layers hardly
+# move any more. With larger data and longer training, others found a gain, and in two runs of ours on photos, one a
+# framework, they were 5 and 8 points ahead. So measure.
 #
 # **Your turn (2).** The commonest form has two rates: a low one for the base, and ten times that for the head. Take one
 # step with two optimizers: `slow` for all that learns but the last layer of `net`, and `fast` for that layer. The
 # outputs of `net` are logits, and the labels integers.
 
 # %% [markdown] lang="es" framework="pytorch"
-# Con tasas por parte la red no gana aquí nada que esta prueba pueda ver: la mayoría de sus capas ya apenas se mueve.
-# Con más datos y entrenamientos más largos, otros encontraron una mejora.
+# Con tasas por parte la red no gana aquí nada que esta prueba pueda ver: quizá porque la mayoría de sus capas ya apenas
+# se mueve. Con más datos y entrenamientos más largos, otros encontraron una mejora, y en dos ejecuciones nuestras con
+# fotos, una por biblioteca, iban 5 y 8 puntos por delante. Así que mídalo.
 #
 # **Le toca a usted (2).** La forma más corriente tiene dos grupos: la red base con una tasa baja y la cabeza con una
 # diez veces mayor. Devuelva los grupos para un optimizador. La cabeza de `net` es su último hijo, se llame como se
 # llame, y los pesos que no aprenden no van en ningún grupo.
 
 # %% [markdown] lang="es" framework="tensorflow"
-# Con tasas por parte la red no gana aquí nada que esta prueba pueda ver: la mayoría de sus capas ya apenas se mueve.
-# Con más datos y entrenamientos más largos, otros encontraron una mejora.
+# Con tasas por parte la red no gana aquí nada que esta prueba pueda ver: quizá porque la mayoría de sus capas ya apenas
+# se mueve. Con más datos y entrenamientos más largos, otros encontraron una mejora, y en dos ejecuciones nuestras con
+# fotos, una por biblioteca, iban 5 y 8 puntos por delante. Así que mídalo.
 #
 # **Le toca a usted (2).** La forma más corriente tiene dos tasas: una baja para la base y otra diez veces mayor para la
 # cabeza. Dé un paso con dos optimizadores: `slow` para todo lo que aprende salvo la última capa de `net`, y `fast` para
@@ -1084,8 +1091,8 @@ check_two_rates(two_rates)
 #
 # What came of it on photos, in one run of ours in PyTorch: 37 breeds, three photos of each to learn from, 111 to be
 # tested on. The trained head alone was right on 82 %. Fine-tuned at 1e-5 the network was right on 83 %, which is no
-# difference that this test can see; at 1e-4 on 76 %, at 1e-3 on 33 %. With so few photos a good head leaves little to
-# gain and much to lose, so begin at the lower end.
+# difference that this test can see; at 1e-4 on 76 %, seven photos fewer, which may be chance too; at 1e-3 on 33 %, and
+# that is none. With so few photos a good head leaves little to gain and much to lose, so begin at the lower end.
 
 # %% [markdown] lang="es"
 # ### ¿Y una red de verdad?
@@ -1098,8 +1105,9 @@ check_two_rates(two_rates)
 #
 # Esto dio con fotos, en una ejecución nuestra en PyTorch: 37 razas, tres fotos de cada una para aprender y 111 de
 # prueba. La cabeza entrenada, sola, acertó el 82 %. Con el ajuste fino a 1e-5, la red acertó el 83 %, una diferencia
-# que esta prueba no ve; a 1e-4, el 76 %; a 1e-3, el 33 %. Con tan pocas fotos, una buena cabeza deja poco que ganar y
-# mucho que perder, así que empiece por el extremo bajo.
+# que esta prueba no ve; a 1e-4, el 76 %, siete fotos menos, que también pueden ser azar; a 1e-3, el 33 %, y eso ya no
+# lo es. Con tan pocas fotos, una buena cabeza deja poco que ganar y mucho que perder, así que empiece por el extremo
+# bajo.
 
 
 # %% framework="pytorch"
@@ -1246,8 +1254,8 @@ def judge_schedule(rates):
         print("✘", words["wrong_top"], top, f"{rates[top]:.2g}")
     elif rates[-1] > 0.02:
         print("✘", words["not_to_zero"], f"{rates[-1]:.2g}")
-    elif not np.isclose(rates[60], 0.5, atol=0.08):
-        print("✘", words["no_cosine"], f"{rates[60]:.2g}")
+    elif not np.allclose(rates[40:81:20], [0.854, 0.5, 0.146], atol=0.06):
+        print("✘", words["no_cosine"], *(f"{rate:.2g}" for rate in rates[40:81:20]))
     else:
         print("✔", words["right"])
 
@@ -1269,8 +1277,8 @@ def judge_schedule(rates):
         print("✘", words["wrong_top"], top, f"{rates[top]:.2g}")
     elif rates[-1] > 0.02:
         print("✘", words["not_to_zero"], f"{rates[-1]:.2g}")
-    elif not np.isclose(rates[60], 0.5, atol=0.08):
-        print("✘", words["no_cosine"], f"{rates[60]:.2g}")
+    elif not np.allclose(rates[40:81:20], [0.854, 0.5, 0.146], atol=0.06):
+        print("✘", words["no_cosine"], *(f"{rate:.2g}" for rate in rates[40:81:20]))
     else:
         print("✔", words["right"])
 

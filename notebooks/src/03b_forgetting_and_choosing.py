@@ -10,7 +10,7 @@
 # - keep more of it in four ways, two of which you write yourself, and say what each costs;
 # - choose among frozen features, fine-tuning and training from scratch, by the number of images and by how near the
 #   task is, and say how sure that choice is;
-# - show a case of **negative transfer**, where what the network knows does harm.
+# - look for **negative transfer**, where what the network knows does harm, and say what would prove it.
 #
 # As always the [glossary](../../docs/glossary.md) has the words.
 
@@ -26,7 +26,7 @@
 # - conservar más de ella de cuatro maneras, dos de las cuales escribirá usted, y decir qué cuesta cada una;
 # - elegir entre características congeladas, ajuste fino y entrenamiento desde cero según el número de imágenes y la
 #   cercanía de la tarea, y decir hasta qué punto es segura esa elección;
-# - mostrar un caso de **transferencia negativa**, en el que lo que la red sabe perjudica.
+# - buscar la **transferencia negativa**, en la que lo que la red sabe perjudica, y decir qué la probaría.
 #
 # Como siempre, las palabras están en el [glosario](../../docs/glosario.md).
 
@@ -364,19 +364,21 @@ claim("awake_forgets_more", -100 * difference("plain", "awake", old_right).value
 # *Accuracy on both tasks, mean of the draws.*
 #
 # Fine-tuning gains on the new task and loses on the old one, though nothing of the old head has changed. With BatchNorm
-# awake the network forgets nearly everything: its statistics now describe sketches, and the old head still waits for
-# the features of the old pictures. On the new task that gains nothing that this test can see. So where the old task
-# matters, BatchNorm sleeps. (Where only new pictures matter, new statistics may help. To estimate them anew is a known
-# way of adapting a network to another domain.)
+# awake the network forgets nearly everything. A likely reason: its statistics now describe sketches, and the old head
+# still waits for the features of the old pictures. (The weights of BatchNorm learnt as well, and training went on for
+# longer; this lesson does not separate them.) On the new task that gains nothing that this test can see. So where the
+# old task matters, BatchNorm sleeps. (Where only new pictures matter, new statistics may help. To estimate them anew is
+# a known way of adapting a network to another domain.)
 
 # %% [markdown] lang="es"
 # *Exactitud en las dos tareas, media de los sorteos.*
 #
 # El ajuste fino gana en la tarea nueva y pierde en la antigua, aunque nada de la cabeza antigua ha cambiado. Con
-# BatchNorm despierta, la red lo olvida casi todo: sus estadísticas describen ahora bocetos, y la cabeza antigua sigue
-# esperando las características de las imágenes antiguas. En la tarea nueva eso no aporta nada que esta prueba pueda
-# ver. Así que, si la tarea antigua importa, BatchNorm duerme. (Si solo importan las imágenes nuevas, unas estadísticas
-# nuevas pueden ayudar. Estimarlas de nuevo es una manera conocida de adaptar una red a otro dominio).
+# BatchNorm despierta, la red lo olvida casi todo. Una razón probable: sus estadísticas describen ahora bocetos, y la
+# cabeza antigua sigue esperando las características de las imágenes antiguas. (También aprendieron los pesos de
+# BatchNorm, y el entrenamiento duró más; esta lección no los separa). En la tarea nueva eso no aporta nada que esta
+# prueba pueda ver. Así que, si la tarea antigua importa, BatchNorm duerme. (Si solo importan las imágenes nuevas, unas
+# estadísticas nuevas pueden ayudar. Estimarlas de nuevo es una manera conocida de adaptar una red a otro dominio).
 
 # %% [markdown] lang="en"
 # ## 3. Four ways to keep more
@@ -500,9 +502,9 @@ check_penalty(l2_sp)
 # %% [markdown] lang="en" framework="pytorch"
 # With Adam there is a catch. Adam divides each gradient by its usual size, and that of the penalty with it. So the pull
 # of the spring would depend on the loss. AdamW has the answer for [weight decay](../../docs/glossary.md#weight-decay):
-# it pulls by itself, *after* the step. We do the same: after each step every weight of the body goes back towards its
-# start by a share of its way, namely the rate times `STRENGTH`. PyTorch lets us hang a function on the optimizer that
-# it calls after each step.
+# it pulls by itself, apart from the gradient. We do the same: after each step every weight of the body goes back
+# towards its start by a share of its way, namely the rate times `STRENGTH`. PyTorch lets us hang a function on the
+# optimizer that it calls after each step.
 
 # %% [markdown] lang="en" framework="tensorflow"
 # With Adam there is a catch. Adam divides each gradient by its usual size, and that of the penalty with it. So the pull
@@ -514,9 +516,9 @@ check_penalty(l2_sp)
 # %% [markdown] lang="es" framework="pytorch"
 # Con Adam hay un inconveniente. Adam divide cada gradiente entre su tamaño habitual, y con él el de la penalización.
 # Así, el tirón del resorte dependería de la pérdida. AdamW tiene la respuesta para el [decaimiento de
-# pesos](../../docs/glosario.md#decaimiento-de-pesos): tira de ellos por separado, *después* del paso. Hacemos lo mismo:
-# tras cada paso, cada peso del cuerpo retrocede hacia su inicio una parte de su camino, que es la tasa por `STRENGTH`.
-# PyTorch permite colgar del optimizador una función que se ejecuta después de cada paso.
+# pesos](../../docs/glosario.md#decaimiento-de-pesos): tira de ellos por separado, aparte del gradiente. Hacemos lo
+# mismo: tras cada paso, cada peso del cuerpo retrocede hacia su inicio una parte de su camino, que es la tasa por
+# `STRENGTH`. PyTorch permite colgar del optimizador una función que se ejecuta después de cada paso.
 
 # %% [markdown] lang="es" framework="tensorflow"
 # Con Adam hay un inconveniente. Adam divide cada gradiente entre su tamaño habitual, y con él el de la penalización.
@@ -660,14 +662,14 @@ def join_heads(old, new):
 check_join(join_heads)
 
 # %% [markdown] lang="en"
-# A fair trial of replay: as many steps of as many pictures as the others, by the same rule. Half of the pictures are
-# old ones, so it sees only half as many new ones. Both tasks are judged with the joined head that was trained, and both
-# have a say in when to stop.
+# A fair trial of replay: each step takes as many pictures as with the others, and the same rule stops it. (The table
+# says after how many rounds.) Half of the pictures are old ones, so it sees only half as many new ones. Both tasks are
+# judged with the joined head that was trained, and both have a say in when to stop.
 
 # %% [markdown] lang="es"
-# Una prueba justa del repaso: tantos pasos, con tantas imágenes, como los demás, y la misma regla. La mitad de las
-# imágenes son antiguas, así que ve solo la mitad de nuevas. Las dos tareas se juzgan con la cabeza unida que se
-# entrenó, y las dos deciden cuándo parar.
+# Una prueba justa del repaso: cada paso toma tantas imágenes como en los demás, y lo detiene la misma regla. (La tabla
+# dice tras cuántas rondas). La mitad de las imágenes son antiguas, así que ve solo la mitad de nuevas. Las dos tareas
+# se juzgan con la cabeza unida que se entrenó, y las dos deciden cuándo parar.
 
 # %%
 for draw in draws:
@@ -723,17 +725,21 @@ claim("replay_costs_little", 100 * difference("plain", "replay", new_right).valu
 
 # %% [markdown] lang="en"
 # **Replay** keeps the most, among those that let the body learn. It is the only one that sees what the old task is; but
-# it needs old pictures, and one may not always have them or be allowed to use them. **L2-SP** and a **low rate** need
-# none. They hold all weights near their start, and prevent useful moves too. A stronger pull keeps more and learns
-# less: with `STRENGTH` at 10, 100 and 1000 the old task stayed at 73, 76 and 80 % in a run of ours, and the new one
-# came to 67, 63 and 62 %. What they save is a few points, so one run hardly sees it. But in seven runs of ours, five in
-# PyTorch and two in TensorFlow, each of the two kept more of the old task than plain fine-tuning every time, 1 to 5
-# points, and was behind on the new one every time, by up to 3. Where the lines above say "no difference", three draws
-# and these test pictures cannot rank the ways, so we do not.
+# it needs old pictures, and one may not always have them or be allowed to use them. Part of what it keeps is in its
+# head, which could follow the body; with the others the old head stood still. How much of the old task a head trained
+# anew would still read from their features this does not measure. **L2-SP** and a **low rate** need none. They hold all
+# weights near their start, and prevent useful moves too. A stronger pull keeps more and learns less: with `STRENGTH` at
+# 10, 100 and 1000 the old task stayed at 73, 76 and 80 % in a run of ours, and the new one came to 67, 63 and 62 %.
+# What they save is a few points, so one run hardly sees it. But in seven runs of ours, five in PyTorch and two in
+# TensorFlow, each of the two kept more of the old task than plain fine-tuning every time, 1 to 5 points, and was behind
+# on the new one every time, by up to 3. Where the lines above say "no difference", three draws and these test pictures
+# cannot rank the ways, so we do not.
 
 # %% [markdown] lang="es"
 # El **repaso** es lo que más conserva, entre lo que deja aprender al cuerpo. Es lo único que ve cuál es la tarea
-# antigua; pero necesita imágenes antiguas, y no siempre se tienen ni se pueden usar. **L2-SP** y una **tasa baja** no
+# antigua; pero necesita imágenes antiguas, y no siempre se tienen ni se pueden usar. Una parte de lo que conserva está
+# en su cabeza, que pudo seguir al cuerpo; en los demás, la cabeza antigua no se movió. Cuánto de la tarea antigua
+# leería todavía en sus características una cabeza entrenada de nuevo, eso no lo mide. **L2-SP** y una **tasa baja** no
 # necesitan ninguna. Sujetan todos los pesos cerca de donde empezaron, también cuando moverse sería útil. Un resorte más
 # fuerte conserva más y aprende menos: con `STRENGTH` en 10, 100 y 1000, la tarea antigua se quedó en el 73, el 76 y el
 # 80 % en una ejecución nuestra, y la nueva llegó al 67, al 63 y al 62 %. Lo que salvan son unos pocos puntos, así que
@@ -803,8 +809,8 @@ axes = plots.show_images(np.concatenate([x[:2] for x, _ in tasks.values()]), tit
 # *Two pictures of each task, one of each class.*
 #
 # Four ways: **late** features (of the last layer) or **early** ones (of the first stage), both frozen, with a trained
-# head; **fine-tuning** from the trained head on late features; and training **from scratch**. (This table always uses
-# `mini_resnet_narrow`.)
+# head (the early ones, which are small numbers, standardised); **fine-tuning** from the trained head on late features;
+# and training **from scratch**. (This table always uses `mini_resnet_narrow`.)
 #
 # **Your turn (3).** Cut a network behind its first stage, `layer1`: make a network that gives the mean of each of its
 # maps, `(n, channels)`.
@@ -813,8 +819,9 @@ axes = plots.show_images(np.concatenate([x[:2] for x, _ in tasks.values()]), tit
 # *Dos imágenes de cada tarea, una de cada clase.*
 #
 # Cuatro caminos: características **tardías** (de la última capa) o **tempranas** (de la primera etapa), ambas
-# congeladas y con una cabeza entrenada; **ajuste fino** a partir de la cabeza entrenada sobre las tardías; y
-# entrenamiento **desde cero**. (Esta tabla usa siempre `mini_resnet_narrow`).
+# congeladas y con una cabeza entrenada (las tempranas, que son números pequeños, estandarizadas); **ajuste fino** a
+# partir de la cabeza entrenada sobre las tardías; y entrenamiento **desde cero**. (Esta tabla usa siempre
+# `mini_resnet_narrow`).
 #
 # **Le toca a usted (3).** Corte una red detrás de su primera etapa, `layer1`: haga una red que dé la media de cada uno
 # de sus mapas, `(n, canales)`.
@@ -1166,11 +1173,12 @@ for way in ("late", "tuned"):
 claim("frozen_features_do_harm", gain("shuffled", MANY, "late", "scratch").low)
 
 # %% [markdown] lang="en"
-# Frozen features do harm here: training from scratch is far ahead of them. A pretrained *start* is another matter.
-# Where its weights may learn until the validation loss stops falling, this test sees no clear harm, or little. Such
-# comparisons are easily spoilt: an earlier form of this one, with 320 images, showed a pretrained start nine points
-# behind after 60 steps, and after 300 steps the sign had changed. So train both to their end before you speak of
-# negative transfer.
+# Frozen features lose here by far to training from scratch. That alone does not prove that what was learnt is false for
+# the task: only a head learns on them, and on the near task, with thousands of pictures, they lose too. But only here
+# are they hardly better than guessing. A pretrained *start* is another matter. Where its weights may learn until the
+# validation loss stops falling, this test sees no clear harm, or little. Such comparisons are easily spoilt: an earlier
+# form of this one, with 320 images, showed a pretrained start nine points behind after 60 steps, and after 300 steps
+# the sign had changed. So train both to their end before you speak of negative transfer.
 #
 # ## 5. Replay on one page
 #
@@ -1179,11 +1187,13 @@ claim("frozen_features_do_harm", gain("shuffled", MANY, "late", "scratch").low)
 # the joined head on the frozen body, then all of it, on both tasks at once.
 
 # %% [markdown] lang="es"
-# Las características congeladas perjudican aquí: entrenar desde cero las supera con mucho. Un *punto de partida*
-# preentrenado es otra cosa. Si sus pesos pueden aprender hasta que la pérdida de validación deja de bajar, esta prueba
-# no ve un daño claro, o ve poco. Estas comparaciones se estropean con facilidad: una forma anterior de esta, con 320
-# imágenes, dejaba a los 60 pasos el punto de partida preentrenado nueve puntos por detrás, y a los 300 el signo había
-# cambiado. Así que entrene ambos hasta el final antes de hablar de transferencia negativa.
+# Las características congeladas pierden aquí con mucho frente al entrenamiento desde cero. Eso solo no prueba que lo
+# aprendido sea falso para la tarea: sobre ellas aprende solo una cabeza, y en la tarea cercana, con miles de imágenes,
+# también pierden. Pero solo aquí son apenas mejores que el azar. Un *punto de partida* preentrenado es otra cosa. Si
+# sus pesos pueden aprender hasta que la pérdida de validación deja de bajar, esta prueba no ve un daño claro, o ve
+# poco. Estas comparaciones se estropean con facilidad: una forma anterior de esta, con 320 imágenes, dejaba a los 60
+# pasos el punto de partida preentrenado nueve puntos por detrás, y a los 300 el signo había cambiado. Así que entrene
+# ambos hasta el final antes de hablar de transferencia negativa.
 #
 # ## 5. El repaso en una página
 #

@@ -242,9 +242,9 @@ chosen = max(folds, key=lambda C: folds[C].mean())
 print(f"{words['chosen']}: C = {chosen}")
 
 # %% [markdown] lang="en"
-# The five parts tend to say a little less than the test does: each time the model learns from only four fifths of the
-# pictures. For choosing that does no harm, since only the order counts. (Where two settings are as close as here, it
-# hardly matters which is taken.)
+# The five parts tend to say a little less than the test does. One reason is that each time the model learns from only
+# four fifths of the pictures; here part of it may be chance. For choosing that usually does little harm, since only the
+# order counts. (Where two settings are as close as here, it hardly matters which is taken.)
 #
 # ## 2. Which mistakes?
 #
@@ -252,9 +252,9 @@ print(f"{words['chosen']}: C = {chosen}")
 # [confusion matrix](../../docs/glossary.md#confusion-matrix) counts them.
 
 # %% [markdown] lang="es"
-# Las cinco partes suelen decir algo menos que la prueba: cada una de las cinco veces se aprende de solo cuatro quintos
-# de las imágenes. Para elegir, eso no importa: solo cuenta el orden. (Cuando dos ajustes están tan cerca como aquí,
-# apenas importa cuál se tome).
+# Las cinco partes suelen decir algo menos que la prueba. Una razón es que cada una de las cinco veces se aprende de
+# solo cuatro quintos de las imágenes; aquí, una parte puede ser azar. Para elegir, eso suele importar poco: solo cuenta
+# el orden. (Cuando dos ajustes están tan cerca como aquí, apenas importa cuál se tome).
 #
 # ## 2. ¿Qué errores?
 #
@@ -445,8 +445,10 @@ def show_shelters():
 show_shelters() if few_cats else print(words["no_shelter"])
 
 # %% [markdown] lang="en"
-# *Left: as many cats as dogs. Middle: nine dogs for each cat, mean and middle 95 % of 200 shelters. Right: a program
-# that always answers "dog", in the same shelter. AUC is the subject of the next section.*
+# *Left: as many cats as dogs. Middle: nine dogs for each cat, mean and middle 95 % of 200 shelters. The dogs are the
+# same in all of them, so the brackets hold the chance in the cats alone; the false positive rate rests on a handful of
+# dogs, and it and the precision are known much less well than the brackets say. Right: a program that always answers
+# "dog", in the same shelter. AUC is the subject of the next section.*
 #
 # - **Recall, false positive rate and AUC** stay what they were, apart from chance. Each looks at cats alone, at dogs
 #   alone, or at pairs of a cat and a dog. But look at the width of the interval: with so few cats recall is known much
@@ -470,7 +472,9 @@ show_shelters() if few_cats else print(words["no_shelter"])
 #   steps, is the **average precision** (AP): the precision at each cat that is found, averaged over the cats.
 
 # %% [markdown] lang="es"
-# *Izquierda: tantos gatos como perros. Centro: nueve perros por cada gato, promedio y 95 % central de 200 refugios.
+# *Izquierda: tantos gatos como perros. Centro: nueve perros por cada gato, promedio y 95 % central de 200 refugios. Los
+# perros son los mismos en todos, así que los paréntesis recogen solo el azar de los gatos; la tasa de falsos positivos
+# se apoya en un puñado de perros, y tanto ella como la precisión se conocen mucho peor de lo que dicen los paréntesis.
 # Derecha: un programa que siempre responde «perro», en el mismo refugio. La AUC es el tema de la sección siguiente.*
 #
 # - **La sensibilidad, la tasa de falsos positivos y la AUC** quedan como estaban, salvo por el azar. Cada una mira solo
@@ -727,7 +731,8 @@ print(f"{words['worst']}: {breed_names[worst]} {percent(recalls[worst])}   {word
       f"{percent(recalls[best])}   top-1 {percent(top[1])}   top-3 {percent(top[3])}")  # fmt: skip
 mixtures = {"equal_shares": None, "half_worst": worst, "half_best": best}
 accuracies = {}
-print(f"{'':>26} {words['accuracy']:>12} {words['macro_recall']:>20} {'macro F1':>12} {'weighted F1':>12}")
+heads = ("accuracy", "macro_recall", "macro_f1", "weighted_f1")
+print(" " * 26, *(f"{words[head]:>{width}}" for head, width in zip(heads, (12, 20, 12, 12))))
 for name, breed in mixtures.items():
     weight = np.ones(len(test_breeds)) if breed is None else np.where(test_breeds == breed, 15, 1)
     pair, how = (test_breeds, breed_logits.argmax(1)), {"sample_weight": weight}
@@ -739,9 +744,10 @@ claim("accuracy_follows_the_mixture", 100 * (accuracies["half_best"] - accuracie
 
 # %% [markdown] lang="en"
 # The network is the same in all three rows. Where half of all pictures show its best breed, the accuracy rises; where
-# they show its worst, it falls. The mean of the sixteen recalls is the same in all rows. Macro F1 moves, since it
-# contains precision, and precision depends on the mixture. So with unequal classes give macro *and* micro, and name the
-# worst class.
+# they show its worst, it falls. (Best and worst were picked on this very test, so with sixty pictures of each part of
+# their distance is luck.) The mean of the sixteen recalls is the same in all rows. Macro F1 moves, since it contains
+# precision, and precision depends on the mixture. So with unequal classes give macro *and* micro, and name the worst
+# class.
 #
 # ## 6. How sure are we?
 #
@@ -760,9 +766,10 @@ claim("accuracy_follows_the_mixture", 100 * (accuracies["half_best"] - accuracie
 
 # %% [markdown] lang="es"
 # La red es la misma en las tres filas. Si la mitad de las imágenes son de su mejor raza, la exactitud sube; si son de
-# la peor, baja. La media de las dieciséis sensibilidades es igual en todas las filas. La F1 macro se mueve, porque
-# contiene la precisión, que depende de la mezcla. Así que, con clases desiguales, dé macro *y* micro, y nombre la peor
-# clase.
+# la peor, baja. (La mejor y la peor se eligieron con esta misma prueba, así que, con sesenta imágenes de cada una,
+# parte de su distancia es suerte). La media de las dieciséis sensibilidades es igual en todas las filas. La F1 macro se
+# mueve, porque contiene la precisión, que depende de la mezcla. Así que, con clases desiguales, dé macro *y* micro, y
+# nombre la peor clase.
 #
 # ## 6. ¿Hasta qué punto estamos seguros?
 #

@@ -488,11 +488,11 @@ claim("pairing_finds_more", 100 * (paired - unpaired))
 # ## 2. Curvas de aprendizaje
 #
 # También un solo entrenamiento se puede juzgar, por sus [curvas de
-# aprendizaje](../../docs/glosario.md#curva-de-aprendizaje): pérdida y exactitud después de cada ronda, con las
-# imágenes de las que se aprende y con otras. Aquí hay tres entrenamientos: A, B y C. Uno ha aprendido demasiado poco
+# aprendizaje](../../docs/glosario.md#curva-de-aprendizaje): pérdida y exactitud después de cada ronda, con las imágenes
+# de las que se aprende y con otras. Aquí hay tres entrenamientos: A, B y C. Uno ha aprendido demasiado poco
 # ([**subajuste**](../../docs/glosario.md#subajuste)), otro se ha aprendido sus imágenes de memoria
-# ([**sobreajuste**](../../docs/glosario.md#sobreajuste)) y otro está como debe. Las imágenes de validación aquí solo
-# miran.
+# ([**sobreajuste**](../../docs/glosario.md#sobreajuste)) y otro está como debe. Aquí las imágenes de validación solo
+# sirven para observar.
 
 
 # %% framework="pytorch"

@@ -97,9 +97,9 @@ print("TensorFlow", tf.__version__, "Keras", keras.__version__, tf.config.list_l
 # we put the [preprocessing](../../docs/glossary.md#preprocessing) into the model: it takes pixels of 0 to 1 and gives
 # [logits](../../docs/glossary.md#logits). Its [weights](../../docs/glossary.md#weights) will not change at all.
 #
-# A second network, `mini_resnet`, will be our **witness**: we shall ask whether it sees the same. It belongs to
-# another family, looks at 64 pixels, and learnt from other photos, those of Tiny ImageNet with 202 classes. Three
-# kinds of cat are among them, but no zebra.
+# A second network, `mini_resnet`, will be our **witness**: we shall ask whether it sees the same. It belongs to another
+# family, looks at 64 pixels, and learnt from far fewer photos: those of Tiny ImageNet, a part of ImageNet with 202 of
+# its classes. Three kinds of cat are among them, but no zebra.
 
 # %% [markdown] lang="es"
 # ## 1. Una red de mil palabras
@@ -111,8 +111,8 @@ print("TensorFlow", tf.__version__, "Keras", keras.__version__, tf.config.list_l
 # no cambiarán en absoluto.
 #
 # Otra red, `mini_resnet`, será nuestra **testigo**: le preguntaremos si ve lo mismo. Es de otra familia, mira 64
-# píxeles y aprendió con otras fotos, las de Tiny ImageNet, con 202 clases. Entre ellas hay tres tipos de gato, pero
-# ninguna cebra.
+# píxeles y aprendió con muchas menos fotos: las de Tiny ImageNet, una parte de ImageNet con 202 de sus clases. Entre
+# ellas hay tres tipos de gato, pero ninguna cebra.
 
 
 # %% framework="pytorch"
@@ -577,11 +577,11 @@ claim("witness_agrees", opinions["ideal_cat"] / opinions["plain"])
 # patas. Búsquelos, y busque las cebras. Aquí y allá hay un ojo donde no debería haberlo: para esta red cuenta *que*
 # lo haya, no dónde.
 #
-# ¿Está de acuerdo la testigo? Nunca ha visto nuestra red, y a la palabra «tabby» le da con el gato ideal mucho más que
-# con el ruido. Antes de creérselo, mire el **control**: ¿qué le da con la *cebra* ideal? En seis pruebas nuestras, tres
+# ¿Está de acuerdo la testigo? No conoce nuestra red, y a la palabra «tabby» le da con el gato ideal mucho más que con
+# el ruido. Antes de creérselo, mire el **control**: ¿qué le da con la *cebra* ideal? En seis intentos nuestros, tres
 # semillas en cada biblioteca, con el gato le dio de 460 a 12 000 veces lo que con el ruido, pero solo de 0.5 a 17 veces
 # lo que con la cebra, y dos veces le dio menos. Así que la testigo distingue del ruido una imagen con formas y
-# texturas. Que vea en ella un gato, una sola prueba no lo muestra. Con la foto de una gata de verdad, su número es
+# texturas. Que vea en ella un gato, un solo intento no lo muestra. Con la foto de una gata de verdad, su número es
 # mayor aún. (De la cebra no puede decir nada: no tiene esa clase).
 #
 # Por eso llamamos a una tercera red, `efficientnet_lite1`, que tiene las dos palabras. Es mayor y se entrenó por su
@@ -872,9 +872,9 @@ explore({words["levels"]: levels}, show_level)
 # the two best words for both.*
 #
 # At one level the network hesitates already, in both cases. The attack that wants any error takes the nearest wrong
-# word, mostly another breed of dog or an animal with such a coat. From dog to "tabby" it is farther, and yet two levels
-# are enough to make the network nearly sure. One photo shows that it is possible. How often an attack succeeds is
-# another question.
+# word, mostly another breed of dog or an animal with such a coat. From dog to "tabby" one would think it farther. On
+# this photo it is not: at one level "tabby" is already the first word, and at two the network is nearly sure. One photo
+# shows that it is possible. How often an attack succeeds is another question.
 #
 # ## 4. How often? A curve over many images
 #
@@ -887,10 +887,10 @@ explore({words["levels"]: levels}, show_level)
 # *A la izquierda, el ataque que quiere un error cualquiera; a la derecha, el que quiere un gato atigrado; diez pasos
 # cada uno. Cada línea da el nivel y las dos mejores palabras para ambos.*
 #
-# Con un solo nivel, la red ya duda en ambos casos. El ataque que quiere un error cualquiera toma la palabra errónea
-# más cercana, casi siempre otra raza de perro o un animal de pelaje parecido. De perro a «tabby» hay más distancia, y
-# aun así dos niveles bastan para que la red esté casi segura. Una foto muestra que es posible. Con qué frecuencia
-# triunfa un ataque es otra pregunta.
+# Con un solo nivel, la red ya duda en ambos casos. El ataque que quiere un error cualquiera toma la palabra errónea más
+# cercana, casi siempre otra raza de perro o un animal de pelaje parecido. De perro a «tabby» cabría pensar que hay más
+# distancia. Con esta foto no la hay: con un nivel «tabby» ya es la primera palabra, y con dos la red está casi segura.
+# Una foto muestra que es posible. Con qué frecuencia triunfa un ataque es otra pregunta.
 #
 # ## 4. ¿Con qué frecuencia? Una curva con muchas imágenes
 #
@@ -992,8 +992,8 @@ claim("noise_does_not_fool", pgd_at_4 - noise_at_4)
 # *Share of wrong answers over the budget, with 95 % [intervals](../../docs/glossary.md#confidence-interval). At 0 the
 # images are unharmed.*
 #
-# A few levels are enough for nearly every image. Random signs of the same size do far less. So it is not the amount
-# that matters, it is the direction. These are drawn pets and a small network; with `DATASET="cats_vs_dogs"` and
+# A few levels are enough for nearly every image. Random signs of the same size do far less. So the amount alone does
+# little; the direction makes it count. These are drawn pets and a small network; with `DATASET="cats_vs_dogs"` and
 # `BACKBONE="efficientnet_lite0"` the cell attacks real photos. On 50 of them PGD fooled that network 49 times with one
 # level and every time with two; FGSM stayed at about half even with eight, and random signs never did it.
 #
@@ -1006,8 +1006,8 @@ claim("noise_does_not_fool", pgd_at_4 - noise_at_4)
 # *Porcentaje de respuestas erróneas según el presupuesto, con
 # [intervalos](../../docs/glosario.md#intervalo-de-confianza) del 95 %. En el 0 las imágenes están intactas.*
 #
-# Unos pocos niveles bastan con casi cualquier imagen. Los signos al azar del mismo tamaño hacen mucho menos. Así que lo
-# que importa no es la cantidad, sino la dirección. Son mascotas dibujadas y una red pequeña; con
+# Unos pocos niveles bastan con casi cualquier imagen. Los signos al azar del mismo tamaño hacen mucho menos. Así que la
+# cantidad sola hace poco; es la dirección la que le da efecto. Son mascotas dibujadas y una red pequeña; con
 # `DATASET="cats_vs_dogs"` y `BACKBONE="efficientnet_lite0"` la celda ataca fotos reales. Con 50 de ellas, PGD engañó a
 # esa red 49 veces con un nivel y todas con dos; FGSM se quedó más o menos en la mitad incluso con ocho, y los signos al
 # azar no la engañaron nunca.
@@ -1199,10 +1199,10 @@ claim("knowing_the_blur_helps", 100 * (rows["adaptive"].value - rows["unaware"].
 # ### Train on attacked images
 #
 # [**Adversarial training**](../../docs/glossary.md#adversarial-training) (Madry et al., 2018) shows the network
-# attacked images while it learns, with their right [labels](../../docs/glossary.md#label). The attacks are made anew
-# in each step, on the network as it then is. To know what the *attacks* bring, we train a second copy in just the
-# same way on ordinary images: all weights but those of [BatchNorm](../../docs/glossary.md#batch-normalisation), the
-# same batches, the same rule. Each stops when the loss on held-out images (attacked ones for the first copy) has not
+# attacked images while it learns, with their right [labels](../../docs/glossary.md#label). The attacks are made anew in
+# each step, on the network as it then is. To know what the *attacks* bring, we train a second copy in just the same way
+# on ordinary images: all weights but those of [BatchNorm](../../docs/glossary.md#batch-normalisation), batches drawn in
+# the same way, the same rule. Each stops when the loss on held-out images (attacked ones for the first copy) has not
 # fallen for `PATIENCE` rounds, and keeps its best round.
 
 # %% [markdown] lang="es"
@@ -1213,13 +1213,13 @@ claim("knowing_the_blur_helps", 100 * (rows["adaptive"].value - rows["unaware"].
 #
 # ### Entrenar con imágenes atacadas
 #
-# El [**entrenamiento adversarial**](../../docs/glosario.md#entrenamiento-adversarial) (Madry et al., 2018) muestra a
-# la red imágenes atacadas mientras aprende, con sus [etiquetas](../../docs/glosario.md#etiqueta) correctas. Los
-# ataques se hacen de nuevo en cada paso, contra la red tal como está entonces. Para saber qué aportan los *ataques*,
-# entrenamos otra copia exactamente igual con imágenes corrientes: todos los pesos menos los de
-# [BatchNorm](../../docs/glosario.md#normalización-por-lotes), los mismos lotes, la misma regla. Cada una se detiene
-# cuando la pérdida con imágenes apartadas (atacadas, en el caso de la primera copia) lleva `PATIENCE` rondas sin
-# bajar, y se queda con su mejor ronda.
+# El [**entrenamiento adversarial**](../../docs/glosario.md#entrenamiento-adversarial) (Madry et al., 2018) muestra a la
+# red imágenes atacadas mientras aprende, con sus [etiquetas](../../docs/glosario.md#etiqueta) correctas. Los ataques se
+# hacen de nuevo en cada paso, contra la red tal como está entonces. Para saber qué aportan los *ataques*, entrenamos
+# otra copia exactamente igual con imágenes corrientes: todos los pesos menos los de
+# [BatchNorm](../../docs/glosario.md#normalización-por-lotes), lotes sorteados de la misma manera, la misma regla. Cada
+# una se detiene cuando la pérdida con imágenes apartadas (atacadas, en el caso de la primera copia) lleva `PATIENCE`
+# rondas sin bajar, y se queda con su mejor ronda.
 
 
 # %% framework="pytorch"
@@ -1377,8 +1377,9 @@ def ensemble(x, **options):
 print(f"{words['unharmed']}: {wrong(ensemble, x)}\n{words['adaptive']}: {wrong(ensemble, attack(ensemble, x, y, 4))}")
 
 # %% [markdown] lang="en"
-# *Wrong answers of the mean of the frozen and the ordinarily fine-tuned classifier.* Two networks that fall by
-# themselves fall together too.
+# *Wrong answers of the mean of the frozen and the ordinarily fine-tuned classifier.* So a second network is no defence
+# by itself. (These two are near relatives, the second being a copy of the first, fine-tuned; networks of different
+# families we did not try.)
 #
 # ## 7. Why does it work?
 #
@@ -1397,8 +1398,9 @@ print(f"{words['unharmed']}: {wrong(ensemble, x)}\n{words['adaptive']}: {wrong(e
 # their **size**: we take the median of the moves without their sign.
 
 # %% [markdown] lang="es"
-# *Respuestas erróneas de la media del clasificador congelado y el del ajuste fino corriente.* Dos redes que caen por
-# separado también caen juntas.
+# *Respuestas erróneas de la media del clasificador congelado y el del ajuste fino corriente.* Así que una segunda red
+# no es, por sí sola, una defensa. (Estas dos son parientes cercanas: la segunda es una copia de la primera con ajuste
+# fino. Redes de familias distintas no las hemos probado).
 #
 # ## 7. ¿Por qué funciona?
 #

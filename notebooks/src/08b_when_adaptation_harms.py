@@ -1347,6 +1347,8 @@ def both_ways(source, target, fit, seen):
 
 if REAL_PHOTOS:
     photos = load_splits(REAL_PHOTOS, image_size=IMAGE_SIZE, seed=SEED, max_per_class=TARGET_IMAGES, progress=False)
+    photos = photos.first_classes(2)
+    print(words["as_cat_and_dog"], *photos.train.class_names)
     half = min(TARGET_IMAGES, len(photos.train) // 2)
     drawn = (pets[0]["photo"].images[: 2 * half], pets[0]["photo"].species[: 2 * half])
     real = (photos.train.images[: 2 * half], photos.train.labels[: 2 * half])

@@ -27,7 +27,7 @@
 # - medir, capa por capa, si un gradiente se desvanece o explota;
 # - escribir por su cuenta un bloque residual y la normalización por lotes;
 # - juzgar un truco con justicia: cada red con su mejor tasa de aprendizaje y con muchas repeticiones;
-# - decir para qué defecto se inventó un truco, y darse cuenta de cuándo usted no tiene ese defecto.
+# - decir para qué defecto se inventó un truco, y darse cuenta de cuándo su red no lo tiene.
 #
 # La [lección 11b](11b_optimizers_and_schedules_{framework}.ipynb) trata de cómo los gradientes se convierten después en
 # pasos. Todas las palabras están en el [glosario](../../docs/glosario.md).
@@ -1400,7 +1400,7 @@ claim("script_agrees", 100 * abs(float(said.stdout.split()[1]) - from_lesson))
 #   cociente entre profundidad y anchura.
 # - Medir salidas y gradientes capa por capa; escribir un bloque residual y BatchNorm.
 # - Comparar con justicia: cada red con su mejor tasa, muchas repeticiones y un intervalo. Con una sola tasa, BatchNorm
-#   parecía una pérdida, y es una ganancia.
+#   parecía perjudicar; en realidad, ayuda.
 # - Explicarlo: detrás de BatchNorm, unos pesos grandes significan pasos efectivos pequeños.
 #
 # Cada truco remedia un defecto. Sin el defecto cambia poco: estandarizar entradas de tamaño parecido, ReLU en una red

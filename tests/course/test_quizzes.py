@@ -1,11 +1,19 @@
 """Quizzes as authors write them: both languages or none, and right and wrong answers."""
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 import yaml
 
 from tlcourse.cli import main
 from tlcourse.errors import LessonError
+from tlcourse.notebook_files import join_lines, read_notebook
 from tlcourse.quizzes import check_quizzes, quiz_file
+from tlhelpers.quiz import as_text, load_quiz
+
+LESSONS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*/*.ipynb"))
 
 ANSWERS = [
     {
@@ -75,3 +83,15 @@ def test_a_build_refuses_a_lesson_whose_quiz_is_not_whole(monkeypatch, tmp_path,
     monkeypatch.setattr("tlcourse.commands.build.quiz_file", lambda lesson: tmp_path / "broken.yaml")
     assert main(["build", "--check", "00"]) == 1
     assert "expected a list of questions" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_a_quiz_that_is_kept_in_a_notebook_asks_and_says_what_its_file_does(path):
+    for cell in read_notebook(path)["cells"]:
+        shown = re.search(r'^show_quiz\("([^"]+)"', join_lines(cell["source"]), flags=re.MULTILINE)
+        if shown and cell["outputs"]:
+            questions = load_quiz(shown[1], path.parent.name)
+            box, script = (output["data"] for output in cell["outputs"])
+            assert join_lines(box["text/plain"]).startswith(as_text(questions))
+            for answer in (answer for question in questions for answer in question["answers"]):
+                assert json.dumps(answer["feedback"])[1:-1] in join_lines(script["application/javascript"])

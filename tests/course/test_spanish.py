@@ -16,7 +16,7 @@ SOURCES = sorted((ROOT / "notebooks/src").glob("*.py"))
 FORBIDDEN = {
     r"\bmarcos?\b": "biblioteca",
     r"\bla práctica de\b": "el laboratorio",
-    r"\bnúcleo del (cuaderno|notebook)\b": "kernel",
+    r"\bnúcleo (del (cuaderno|notebook)|python3|llamado|y )": "kernel",
     r"\bimagen a imagen\b": "imagen por imagen",
     r"\brespuestas? (falsa|equivocada)s?\b": "errónea",
     r"\bíndice de silueta\b": "coeficiente de silueta",
@@ -58,7 +58,7 @@ FORBIDDEN = {
 
 
 def texts_in(path: Path) -> list[str]:
-    """The Spanish texts of a file, without code, formulas and addresses."""
+    """The Spanish texts of a file, without code and addresses."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".py" and "# %%" not in text:
         found = list(_said(ast.parse(text)))
@@ -70,9 +70,7 @@ def texts_in(path: Path) -> list[str]:
         found = list(_spanish(yaml.safe_load(text)))
     else:
         found = [text]
-    return [
-        re.sub(r"```.*?```|`[^`]*`|\$\$?[^$]*\$\$?|\]\([^)]*\)|«[^»]{1,60}»", " ", t, flags=re.DOTALL) for t in found
-    ]
+    return [re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)|«[^»]{1,60}»", " ", t, flags=re.DOTALL) for t in found]
 
 
 def _spanish(node):
@@ -114,7 +112,10 @@ FILES = [
     ROOT / "lab/README.es.md",
     ROOT / "lab/pets.yaml",
     ROOT / "lab/src/pets_lab.py",
-    *(path for name in ("tlhelpers", "tlgrade", "tlcourse") for path in sorted((ROOT / name).rglob("*.py"))),
+    ROOT / "docs/afirmaciones.md",
+    ROOT / "docs/fotos.md",
+    *sorted((ROOT / "tlcourse/pages").glob("*.es.md")),
+    *(path for name in ("tlhelpers", "tlgrade", "tlcourse", "scripts") for path in sorted((ROOT / name).rglob("*.py"))),
 ]
 
 

@@ -85,6 +85,8 @@ def by_formula(optimizer, warmup, total):
     (lambda *given: both(*given, length=200), "not_to_zero"),
     (lambda optimizer, warmup, total: LambdaLR(optimizer, lambda k: k / 20 if k < 20 else max(0, 1 - (k - 20) / 60)),
      "no_cosine"),
+    (lambda optimizer, warmup, total: LambdaLR(optimizer, lambda k: k / 20 if k < 20 else 1 - (k - 20) / 80),
+     "no_cosine"),  # a straight line, which meets the cosine in the middle
 ])  # fmt: skip
 def test_a_schedule(answer, said, checks, capsys):
     space, keys = checks

@@ -79,6 +79,7 @@ def both(rate, warmup, total, length=None):
     (lambda rate, warmup, total: both(rate, 2 * warmup, total), "wrong_top"),
     (lambda rate, warmup, total: both(2 * rate, warmup, total), "wrong_top"),
     (lambda rate, warmup, total: both(rate, warmup, total, length=total), "not_to_zero"),
+    (lambda rate, warmup, total: lambda k: k / 20 if k < 20 else 1 - (k - 20) / 80, "no_cosine"),  # a straight line
 ])  # fmt: skip
 def test_a_schedule(answer, said, checks, capsys):
     space, keys = checks

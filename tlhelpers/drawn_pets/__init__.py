@@ -15,7 +15,7 @@ import numpy as np
 from tlhelpers.drawn_pets.breeds import BREEDS, Breed
 from tlhelpers.drawn_pets.factors import Factors, find_breed, sample_factors
 from tlhelpers.drawn_pets.styles import STYLES, check_style, draw, draw_truth
-from tlhelpers.errors import UnknownNameError
+from tlhelpers.errors import UnknownNameError, said
 
 __all__ = [
     "BREEDS", "SPECIES", "STYLES", "Breed", "DrawnPets", "Factors", "draw", "draw_pets", "draw_truth", "sample_factors",
@@ -77,7 +77,7 @@ def draw_pets(
     known = [field.name for field in dataclasses.fields(Factors)]
     for name in fixed:
         if name not in known:
-            raise UnknownNameError("factor", name, known)
+            raise UnknownNameError(said("factor", "factor del dibujo"), name, known)
     numbers = {breed.name: k for k, breed in enumerate(BREEDS)}
     images, drawn = np.empty((n, size, size, 3), np.uint8), []
     masks, boxes = (np.empty((n, size, size), bool), np.empty((n, 4), np.float32)) if truth else (None, None)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tlhelpers.drawn_pets.breeds import BREEDS, COLOURS, EYES, Breed
-from tlhelpers.errors import UnknownNameError
+from tlhelpers.errors import UnknownNameError, said
 
 POSES = {"head": 0.74, "sitting": 0.13, "lying": 0.08, "standing": 0.05}  # and how often each comes
 BACKGROUNDS = ("grass", "sofa", "floor", "blanket", "sky")
@@ -76,7 +76,7 @@ def find_breed(name: str | Breed) -> Breed:
     for breed in BREEDS:
         if breed.name == name:
             return breed
-    raise UnknownNameError("breed", name, [breed.name for breed in BREEDS])
+    raise UnknownNameError(said("breed", "raza"), name, [breed.name for breed in BREEDS])
 
 
 def sample_factors(breed: str | Breed, rng: np.random.Generator) -> Factors:

@@ -11,7 +11,7 @@ from tlhelpers.drawn_pets.factors import Factors
 from tlhelpers.drawn_pets.head import draw_face, draw_head
 from tlhelpers.drawn_pets.scene import draw_background, draw_occluder, noise_picture
 from tlhelpers.drawn_pets.shapes import Pen, Sheet
-from tlhelpers.errors import UnknownNameError
+from tlhelpers.errors import UnknownNameError, said
 
 STYLES = ("photo", "sketch", "night")
 SUPERSAMPLING = 2
@@ -71,7 +71,7 @@ def _pen(f: Factors, side: int, angle: float) -> Pen:
 def check_style(style: str) -> None:
     """Refuse a style that is none of `STYLES`."""
     if style not in STYLES:
-        raise UnknownNameError("style", style, STYLES)
+        raise UnknownNameError(said("style", "estilo"), style, STYLES)
 
 
 def _light(f: Factors, sheet: Sheet, background: Image.Image, rng) -> Image.Image:

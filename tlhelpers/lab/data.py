@@ -13,7 +13,7 @@ import numpy as np
 
 from tlhelpers.data.datasets import load_splits
 from tlhelpers.data.splits import Dataset, Splits
-from tlhelpers.errors import UnknownNameError
+from tlhelpers.errors import UnknownNameError, said
 from tlhelpers.lab.predictions import LabError
 
 DATASETS = ("drawn_pets_breeds", "oxford_pets_breeds")
@@ -145,7 +145,7 @@ def lab_splits(dataset: str, image_size: int) -> Splits:
         UnknownNameError: the lab has no such data set.
     """
     if dataset not in DATASETS:
-        raise UnknownNameError("data set of the lab", dataset, DATASETS)
+        raise UnknownNameError(said("data set of the lab", "conjunto de datos del laboratorio"), dataset, DATASETS)
     return load_splits(dataset, image_size=image_size, seed=SPLIT_SEED, val_fraction=VAL_FRACTION, progress=False)
 
 
