@@ -165,22 +165,18 @@ def examine(
         Its record, and for a usable image its pixels, of shape `(size, size, 3)` uint8.
     """
     record = Record(image_id, class_name or "", LEFT_OUT)
+
+    def left_out(reason: str, detail: str) -> tuple[Record, None]:
+        return replace(record, reason=reason, detail=detail), None
+
     if is_clutter(member.name):
-        return replace(
-            record, reason="not an image", detail=said("left by a system or a program", "lo dejó un programa")
-        ), None
+        return left_out("not an image", said("left by a system or a program", "lo dejó un programa"))
     if member.error:
-        return replace(record, reason=member.reason, detail=member.error), None
+        return left_out(member.reason, member.error)
     if class_name is None:
-        return replace(
-            record,
-            reason="outside the classes",
-            detail=said("its place gives it no class", "por su lugar no es de una clase"),
-        ), None
+        return left_out("outside the classes", said("its place gives it no class", "por su lugar no es de una clase"))
     if member.data is None:
-        return replace(
-            record, reason="too large", detail=f"{said('more than', 'más de')} {MAX_FILE_BYTES:,} bytes"
-        ), None
+        return left_out("too large", f"{said('more than', 'más de')} {MAX_FILE_BYTES:,} bytes")
     record = replace(record, sha256=hashlib.sha256(member.data).hexdigest())
     try:
         image = open_image(member.data)
@@ -188,7 +184,7 @@ def examine(
         record = replace(record, width=width, height=height, format=image.format or "", mode=mode)
         pixels = prepare(decode_opened(image, member.data), size or 64)
     except ImageError as error:
-        return replace(record, reason=error.reason, detail=str(error)), None
+        return left_out(error.reason, str(error))
     return replace(record, status=USED), pixels
 
 
@@ -205,11 +201,8 @@ def leave_out_duplicates(records: Sequence[Record]) -> list[Record]:
             same[record.sha256].append(record)
     changed = {}
     for first, *others in same.values():
-        leave_out, reason, detail = (
-            others,
-            "duplicate",
-            f"{said('the same bytes as', 'los mismos bytes que')} {first.id}",
-        )
+        leave_out, reason = others, "duplicate"
+        detail = f"{said('the same bytes as', 'los mismos bytes que')} {first.id}"
         if any(record.class_name != first.class_name for record in others):
             leave_out, reason = [first, *others], "contradictory"
             detail = said("the same bytes under two classes", "los mismos bytes en dos clases")

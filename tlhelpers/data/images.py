@@ -1,14 +1,9 @@
-"""From the bytes of a photo to `(size, size, 3)` uint8, the same for both frameworks.
+"""From the bytes of a photo to `(size, size, 3)` uint8, the same for both frameworks."""
 
-simplejpeg decodes JPEGs: to the same pixels as Pillow, and it tells where a part is missing, which Pillow shows grey.
-"""
-
-import contextlib
 import io
 import os
 import re
 import warnings
-import zlib
 from functools import cache
 from pathlib import Path
 
@@ -16,16 +11,14 @@ import numpy as np
 from PIL import Image
 
 from tlhelpers.data.archives import MAX_FILE_BYTES, read_file
+from tlhelpers.data.image_damage import ImageError, check_chunks, check_end, cut_filling, decode_jpeg, jpeg_segments
 from tlhelpers.errors import DatasetError, said
 
 MAX_SCANS = 300  # of a progressive JPEG, where a camera writes ten; each is a pass over the whole picture
-MAX_CHUNKS = 200_000  # of a PNG; the largest file that is read, in pieces of 2 KB, has 130,000
 MAX_PIXELS = 80_000_000  # twice a large camera's photo; a bomb of a few bytes can claim billions
 # Named, so that nothing exotic is tried on a file that merely says so: Pillow hands PostScript to another program.
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")  # an MPO is opened as the JPEG that it begins with
 _ORIENTATION, _PHOTOMETRIC, _BITS, _PLANES, _NUMBERS = 0x0112, 0x0106, 0x0102, 284, 339  # tags of EXIF and TIFF
-# What the JPEG decoder says of pictures that are whole: bytes behind them, and sampling factors that Pillow knows.
-_HARMLESS = re.compile("extraneous bytes before marker 0xd9|Could not determine subsampling")
 # What undoes an orientation of EXIF, by its number.
 _UPRIGHT = dict(zip(range(2, 9), map(Image.Transpose, (0, 3, 1, 5, 4, 6, 2)), strict=True))
 # How files begin, those that are read here first.
@@ -48,14 +41,6 @@ _SIGNATURES = (
 )
 
 
-class ImageError(Exception):
-    """An image that cannot be used. `reason` is one of those that the audit lists, the message has the details."""
-
-    def __init__(self, reason: str, detail: str):
-        super().__init__(detail)
-        self.reason = reason
-
-
 def open_image(data: bytes) -> Image.Image:
     """Reads the head of an image file, whatever its name says it is, and decodes nothing yet.
 
@@ -70,11 +55,11 @@ def open_image(data: bytes) -> Image.Image:
         raise ImageError("HEIC", said(*detail))
     # Before Pillow, which goes byte by byte, and chunk by chunk, through what is not there.
     if kind == "GIF":
-        data = _cut_filling(data)
+        data = cut_filling(data)
     if kind == "PNG":
-        _check_chunks(data)
+        check_chunks(data)
     if kind == "JPEG":
-        scan = _jpeg_segments(data)[-1][1]
+        scan = jpeg_segments(data)[-1][1]
         end = data.find(b"\xff\xd9", scan)  # behind it there may be a video
         if (scans := data.count(b"\xff\xda", scan, end if end > 0 else None)) > MAX_SCANS:
             detail = said("scans; at most so many are decoded", "pasadas; como mucho se decodifican")
@@ -116,13 +101,13 @@ def decode(data: bytes) -> Image.Image:
 def decode_opened(image: Image.Image, data: bytes) -> Image.Image:
     """As `decode`, for a file whose head `open_image` has read."""
     try:
-        decoded = _decode_jpeg(image, data) if image.format in ("JPEG", "MPO") else None
+        decoded = decode_jpeg(image, data) if image.format in ("JPEG", "MPO") else None
         if decoded is None:
             _mend_numbers(image, data)
             image.load()  # the first frame, where there are several
             decoded = _to_rgb(image)
             if image.format in ("WEBP", "AVIF", "HEIF", "BMP", "TIFF"):
-                _check_end(decoded, image.format, data)
+                check_end(decoded, image.format, data, _read_first)
         turn = _UPRIGHT.get(_orientation(image))
         return decoded if turn is None else decoded.transpose(turn)
     except ImageError:
@@ -198,154 +183,6 @@ def prepare_photo(photo: Path | str | bytes, size: int) -> np.ndarray:
         raise DatasetError(said(f"{name} cannot be used: {why}.", f"{name} no se puede usar: {why}.")) from error
 
 
-def _decode_jpeg(image: Image.Image, data: bytes) -> Image.Image | None:
-    """An RGB or grey JPEG, as stored; None for those whose pixels Pillow should make.
-
-    Raises:
-        ImageError: part of the picture is missing. Pillow would show it grey, and say nothing.
-    """
-    import simplejpeg
-
-    colours, complaint = "RGB" if image.mode in ("RGB", "L") else "CMYK", ""
-    try:
-        pixels, scans = simplejpeg.decode_jpeg(data, colorspace=colours), data
-    except ValueError:  # strict: also where something beside the picture is odd
-        pixels, scans = None, _without_metadata(data)
-        try:
-            simplejpeg.decode_jpeg(scans, colorspace=colours)
-        except ValueError as error:
-            complaint = str(error)
-    if "premature end" in complaint.lower() or _is_filled_up(scans, complaint, "progressive" in image.info):
-        raise ImageError("truncated", said("cut off: a part is missing", "está cortada: falta una parte"))
-    if complaint and not _HARMLESS.search(complaint):
-        raise ImageError("unreadable", f"{said('damaged', 'está dañada')}: {complaint}")
-    return Image.fromarray(pixels) if colours == "RGB" and pixels is not None else None
-
-
-def _is_filled_up(scans: bytes, complaint: str, progressive: bool) -> bool:
-    """Whether a picture ends in zeros, or in another byte, as where a disk has lost its last blocks.
-
-    Zeros, too, stand for pixels, so the decoder complains only of those that are left over. Bytes that all came after
-    the picture harm nothing; but of a progressive one whole passes may be lost without a complaint, and of one with
-    restart markers all that lay behind the next one.
-    """
-    left_over = re.search(r"([0-9]+) extraneous bytes before marker 0xd9", complaint)
-    if not (left_over or progressive):
-        return False
-    segments = _jpeg_segments(scans)
-    end = scans.find(b"\xff\xd9", segments[-1][1])
-    filled = end - len(scans[:end].rstrip(scans[end - 1 : end]))
-    restarts = any(marker == 0xDD for marker, *_ in segments)
-    return filled > (0 if progressive or restarts else int(left_over[1])) + 64  # as many may have been read ahead
-
-
-def _jpeg_segments(data: bytes) -> list[tuple[int, int, int]]:
-    """Of each segment of a JPEG's head: its marker, where it starts, and where it ends. The last is the first scan.
-
-    Raises:
-        ImageError: the head is damaged, or so long that no camera has written it.
-    """
-    segments, at = [], 2
-    while len(segments) < 10_000:
-        found = re.compile(rb"\xff([^\xff\0])").search(data, at, at + (1 << 20))
-        if found is None:
-            break
-        marker, start = found.start(1), found.start()
-        at = marker + 1 + int.from_bytes(data[marker + 1 : marker + 3], "big")
-        segments.append((data[marker], start, at))
-        if data[marker] == 0xDA:
-            return segments
-    raise ImageError("unreadable", said("begins like a JPEG, and has no picture", "empieza como un JPEG sin imagen"))
-
-
-def _without_metadata(data: bytes) -> bytes:
-    """A JPEG's tables and scans alone: only what is wrong in them is wrong in the picture.
-
-    In a sequential one the last numbers of a scan's head say nothing. Samsung's phones write others than they should.
-    """
-    *head, (_, scan, start) = _jpeg_segments(data)
-    tables = (data[at:end] for marker, at, end in head if not 0xE0 <= marker <= 0xEF and marker != 0xFE)
-    sequential = any(marker in (0xC0, 0xC1) for marker, *_ in head)
-    of_scan = data[scan : start - 3] + b"\0\x3f\0" if sequential else data[scan:start]
-    return b"\xff\xd8" + b"".join(tables) + of_scan + data[start:]
-
-
-def _check_chunks(data: bytes) -> None:
-    """Looks at a PNG's checksums, which Pillow passes over in silence.
-
-    Raises:
-        ImageError: the picture is cut off or damaged, or in so many pieces that no program has written it.
-    """
-    at = 8
-    for _ in range(MAX_CHUNKS):
-        length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-        if kind == b"IEND":
-            return
-        at += 12 + length
-        if at > len(data):
-            raise ImageError("truncated", said("it has no end", "no tiene final"))
-        checksum = zlib.crc32(data[at - length - 8 : at - 4]).to_bytes(4, "big")
-        if kind[:1].isupper() and checksum != data[at - 4 : at]:
-            detail = "a part of the picture does not have its checksum", "una parte no tiene su suma de comprobación"
-            raise ImageError("unreadable", said(*detail))
-    raise ImageError("too large", said("more than {:,} parts", "más de {:,} partes").format(MAX_CHUNKS))
-
-
-def _check_end(image: Image.Image, kind: str, data: bytes) -> None:
-    """Finds what a disk has filled up, with zeros or another byte, and what these formats decode all the same.
-
-    Raises:
-        ImageError: with another byte there the picture is another, and what it shows there is no border of one colour.
-    """
-    rest = _cut_filling(data)
-    filled = len(data) - len(rest)
-    if filled < 64:
-        return
-
-    def shown(byte: int) -> bytes:
-        return _to_rgb(Image.open(io.BytesIO(rest + bytes([byte]) * filled), formats=_formats())).tobytes()
-
-    with contextlib.suppress(Exception):
-        if {shown(data[-1] ^ 0x55), shown((data[-1] + 1) % 256)} == {image.tobytes()}:  # it was no part of the picture
-            return
-    from_below = kind == "BMP" and not (data[14] >= 40 and data[25] >= 128)  # where its height is not below zero
-    flat, abrupt = _count_flat(image, range(image.height)[:: 1 if from_below else -1])
-    # Without loss a WebP's pixel of one colour takes a bit. In the others no flat area is written as one byte.
-    if {"BMP": abrupt, "TIFF": abrupt, "WEBP": flat < filled or b"VP8L" not in rest}.get(kind, True):
-        detail = (
-            "the end of the file was lost, and filled up with one byte",
-            "el final se perdió y se rellenó con un byte",
-        )
-        raise ImageError("truncated", said(*detail))
-
-
-def _cut_filling(data: bytes) -> bytes:
-    return data[: len(data.rstrip(data[-1:])) + 16]  # a few of the equal bytes may be its own
-
-
-def _count_flat(image: Image.Image, rows: range) -> tuple[int, bool]:
-    """How many pixels up to the last have its colour; and whether that begins within a row, and is no border.
-
-    Args:
-        image: RGB.
-        rows: In the order in which to look at them, the last first.
-    """
-    last, flat, same = np.array(image.getpixel((image.width - 1, rows[0]))), 0, np.ones(0, bool)
-    for y in rows:
-        pixels = np.asarray(image.crop((0, y, image.width, y + 1)))[0, ::-1]
-        same = np.append(same, (pixels == last).all(axis=1))
-        end = len(same) if same.all() else int(np.argmin(same))
-        flat, same = flat + end, same[end:]
-        if len(same) >= image.width:
-            break
-    within = flat % image.width
-    if flat < image.width or within < 0.05 * image.width:
-        return flat, False
-    # To its left in the row and above it there is next to nothing of that colour, as there is beside a border.
-    left, above = np.split(same, [image.width - within])
-    return flat, left.mean() < 0.1 and (above[:within].mean() < 0.1 if len(above) else True)
-
-
 def _mend_numbers(image: Image.Image, data: bytes) -> None:
     """Sees to a PNG's few bits and a TIFF's order of bytes.
 
@@ -367,6 +204,10 @@ def _mend_numbers(image: Image.Image, data: bytes) -> None:
     ):
         detail = said("16 bits in planes, or 32 without a sign", "16 bits por planos, o 32 sin signo")
         raise ImageError("unreadable", detail)
+
+
+def _read_first(data: bytes) -> Image.Image:
+    return _to_rgb(Image.open(io.BytesIO(data), formats=_formats()))
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
