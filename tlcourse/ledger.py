@@ -20,7 +20,7 @@ CLAIM_HEADS = {
 }
 ACCURACY_HEADS = {
     "en": ["Framework", "Data", "Backbone", "Labels a class", "Frozen", "Fine-tuned", "From scratch", "Seconds"],
-    "es": ["Framework", "Datos", "Red base", "Etiquetas por clase", "Congelada", "Ajuste fino", "Desde cero",
+    "es": ["Biblioteca", "Datos", "Red base", "Etiquetas por clase", "Congelada", "Ajuste fino", "Desde cero",
            "Segundos"],
 }  # fmt: skip
 

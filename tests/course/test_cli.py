@@ -133,7 +133,7 @@ def test_demo_prints_the_table_of_both_frameworks(course):
     build(course)
     printed = tlcourse(course, "demo", "--dataset", "cats_vs_dogs", "--language", "es")
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in printed.splitlines() if line.startswith("|")]
-    assert rows[0][:4] == ["Framework", "Datos", "Red base", "Etiquetas por clase"]
+    assert rows[0][:4] == ["Biblioteca", "Datos", "Red base", "Etiquetas por clase"]
     assert rows[0][4:] == ["Congelada", "Ajuste fino", "Desde cero", "Segundos"]
     interval = "(85.0–95.0)"
     assert [row[:7] for row in rows[2:]] == [
