@@ -3,6 +3,7 @@
 import hashlib
 import os
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -85,7 +86,7 @@ def _open(pixels: Path, manifest: Path) -> PreparedImages | None:
     try:
         records = Manifest.from_json(manifest.read_text(encoding="utf-8"))
         images = np.load(pixels, mmap_mode="r", allow_pickle=False)
-    except Exception:  # whatever a damaged file raises
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     if max((record.row for record in records.records), default=-1) + 1 != len(images):
         return None
